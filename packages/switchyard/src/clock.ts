@@ -1,0 +1,12 @@
+// Time, for everything that measures a length of it. Nothing else in this package reads a clock, so that a calculation can
+// be given any moment by its test.
+
+/** Milliseconds on a clock that only goes forward, with a fraction. It starts at an arbitrary point in each process. */
+export function nowMs(): number {
+  return performance.now();
+}
+
+/** The date for logs and headers, in milliseconds since 1970. It may jump; never measure a length with it. */
+export function wallMs(): number {
+  return Date.now();
+}

@@ -1,0 +1,43 @@
+// What `switchyard serve` was told, after flags, config file and environment were put together: plain data that every
+// process of the server is given. `options.ts` has a record for each field, with its unit, default, check and prose.
+
+export type Model = "sync" | "async" | "hybrid" | "greenlet";
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
+export type AccessLogFormat = "json" | "common" | "combined";
+
+export interface ServeSettings {
+  /** The application's file, as an absolute path. */
+  readonly app: string;
+  readonly model: Model;
+  /** Processes that run the application; "auto" follows the CPUs that this process may use. */
+  readonly workers: number | "auto";
+  /** Workers as threads, in each process; 0 when the workers are the processes themselves. */
+  readonly threads: number;
+
+  readonly host: string;
+  readonly port: number;
+  /** A UNIX socket to listen on instead of host and port, or null. */
+  readonly unix: string | null;
+  /** The status page's port on 127.0.0.1: 0 for any free one, null for none. */
+  readonly adminPort: number | null;
+  readonly tlsCert: string | null;
+  readonly tlsKey: string | null;
+
+  readonly logLevel: LogLevel;
+  readonly accessLog: AccessLogFormat | null;
+  readonly verbose: boolean;
+
+  /** Requests that may wait for a sync worker; one more is answered 503. */
+  readonly queueLimit: number;
+  /** How long a request may be in a sync worker, in milliseconds, before it is answered 504 and the worker replaced; 0: no limit. */
+  readonly runTimeoutMs: number;
+
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxHeaderBytes: number;
+  readonly bodyLimitBytes: number;
+
+  readonly startTimeoutMs: number;
+  readonly drainTimeoutMs: number;
+}

@@ -1,0 +1,4 @@
+// The public API of `switchyard`: re-exports only. What is not here is private.
+
+export type { AccessLogFormat, LogLevel, Model, ServeSettings } from "./config/settings.ts";
+export { type ErrorCode, SwitchyardError } from "./errors.ts";
