@@ -1,0 +1,245 @@
+// Every option of `switchyard serve`, once.
+//
+// A record says an option's flag, its key in the config file (which is its name in ServeSettings), the kind of value it
+// takes, its default and its prose. The command line's parser, the config file's check, `serve --help` and docs/options.md
+// are all made from these records, so an option that is not here does not exist, and one that is here is documented.
+
+import type { AccessLogFormat, LogLevel, Model, ServeSettings } from "./settings.ts";
+import {
+  bytes,
+  choice,
+  duration,
+  type Kind,
+  optional,
+  orOff,
+  path,
+  port,
+  text,
+  toggle,
+  wholeNumber,
+  wholeNumberOr,
+} from "./values.ts";
+
+export type OptionKey = Exclude<keyof ServeSettings, "app">;
+
+export type OptionGroup = "Workers" | "Listening" | "Limits" | "Starting and stopping" | "Logs" | "Command";
+
+export interface OptionRecord<Key extends OptionKey = OptionKey> {
+  /** The flag without its dashes. */
+  readonly flag: string;
+  readonly group: OptionGroup;
+  readonly kind: Kind<ServeSettings[Key]>;
+  readonly default: ServeSettings[Key];
+  /** Said instead of the default's value, where that alone would mislead. */
+  readonly defaultProse?: string;
+  /** What it does, in one or two whole sentences. */
+  readonly prose: string;
+  /** The environment variable that is read when neither a flag nor the config file sets it. */
+  readonly env?: string;
+  /** A flag that turns it off, without its dashes. The value is then null. */
+  readonly offFlag?: string;
+}
+
+/** A flag of the command itself, which is no part of the settings and has no key in the config file. */
+export interface CommandFlag {
+  readonly flag: string;
+  readonly short?: string;
+  readonly placeholder: string;
+  readonly prose: string;
+}
+
+const models: readonly Model[] = ["sync", "async", "hybrid", "greenlet"];
+const logLevels: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "silent"];
+const accessLogFormats: readonly AccessLogFormat[] = ["json", "common", "combined"];
+
+export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } = {
+  model: {
+    flag: "model",
+    group: "Workers",
+    kind: choice(models),
+    default: "hybrid",
+    prose:
+      "How a worker runs requests: sync, one at a time; async, a task for each on one event loop; hybrid, an event loop " +
+      "for each CPU; greenlet, a greenlet for each on an event loop.",
+  },
+  workers: {
+    flag: "workers",
+    group: "Workers",
+    kind: wholeNumberOr("auto", { min: 1, max: 1024 }),
+    default: "auto",
+    prose:
+      "How many processes run the application. auto follows the CPUs that this process may use (its affinity and its " +
+      "cgroup's quota): one for each under hybrid and greenlet, 1 under async, twice as many and one more under sync; " +
+      "with --threads it is 1.",
+  },
+  threads: {
+    flag: "threads",
+    group: "Workers",
+    kind: wholeNumber({ min: 0, max: 1024 }),
+    default: 0,
+    prose: "Under sync, how many workers each process runs as threads. 0 makes each process itself one worker.",
+  },
+
+  host: {
+    flag: "host",
+    group: "Listening",
+    kind: text({ placeholder: "<address>", allowed: "a host name or an IP address" }),
+    default: "127.0.0.1",
+    defaultProse: "127.0.0.1, or 0.0.0.0 when the port comes from the environment variable PORT",
+    prose: "The address to listen on. 0.0.0.0 is every IPv4 address of the machine, :: every address.",
+  },
+  port: {
+    flag: "port",
+    group: "Listening",
+    kind: port(),
+    default: 3000,
+    env: "PORT",
+    prose: "The port to listen on. 0 takes any free one, which the first lines of the log name.",
+  },
+  unix: {
+    flag: "unix",
+    group: "Listening",
+    kind: optional(path({ allowed: "the path of a UNIX socket" })),
+    default: null,
+    prose: "A UNIX socket to listen on instead of host and port.",
+  },
+  adminPort: {
+    flag: "admin-port",
+    group: "Listening",
+    kind: orOff(port()),
+    default: 0,
+    defaultProse: "any free port",
+    prose: "The port of the status page, health and metrics, always on 127.0.0.1. 0 takes any free one.",
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    group: "Listening",
+    kind: optional(path({ allowed: "the path of a certificate chain in PEM form" })),
+    default: null,
+    prose: "The certificate chain (PEM) to serve HTTPS with, HTTP/2 beside HTTP/1.1. Needs --tls-key.",
+  },
+  tlsKey: {
+    flag: "tls-key",
+    group: "Listening",
+    kind: optional(path({ allowed: "the path of a private key in PEM form" })),
+    default: null,
+    prose: "The private key (PEM) of the certificate. Needs --tls-cert.",
+  },
+
+  queueLimit: {
+    flag: "queue-limit",
+    group: "Limits",
+    kind: wholeNumber({ min: 0, max: 1_000_000 }),
+    default: 1024,
+    prose: "How many requests may wait for a sync worker. One more is answered 503 with Retry-After, and counted.",
+  },
+  runTimeoutMs: {
+    flag: "run-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 60_000,
+    prose:
+      "How long a request may be in a sync worker. After that it is answered 504 and the worker is replaced; 0 sets no limit.",
+  },
+  headersTimeoutMs: {
+    flag: "headers-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 10_000,
+    prose: "How long a client may take to send a request's headers. After that it is answered 408; 0 sets no limit.",
+  },
+  requestTimeoutMs: {
+    flag: "request-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 300_000,
+    prose:
+      "How long a client may take to send a whole request, body included. After that it is answered 408; 0 sets no limit.",
+  },
+  keepAliveTimeoutMs: {
+    flag: "keep-alive-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 5_000,
+    prose: "How long a connection stays open with no request on it. 0 sets no limit.",
+  },
+  maxHeaderBytes: {
+    flag: "max-header-bytes",
+    group: "Limits",
+    kind: bytes({ min: 1024, max: 16 * 1024 ** 2 }),
+    default: 16_384,
+    prose: "How large a request's line and headers may be together. A larger one is answered 431.",
+  },
+  bodyLimitBytes: {
+    flag: "body-limit",
+    group: "Limits",
+    kind: bytes({ min: 0, max: 1024 ** 5 }),
+    default: 1024 ** 3,
+    prose: "How large a request's body may be. A larger one is answered 413; 0 refuses every body.",
+  },
+
+  startTimeoutMs: {
+    flag: "start-timeout",
+    group: "Starting and stopping",
+    kind: duration({ minMs: 1 }),
+    default: 30_000,
+    prose: "How long a worker may take until its application serves. After that the server ends with SY_APP_SLOW.",
+  },
+  drainTimeoutMs: {
+    flag: "drain-timeout",
+    group: "Starting and stopping",
+    kind: duration({ minMs: 0 }),
+    default: 30_000,
+    prose: "How long requests in flight have to finish once the server is told to stop. 0 stops at once.",
+  },
+
+  logLevel: {
+    flag: "log-level",
+    group: "Logs",
+    kind: choice(logLevels),
+    default: "info",
+    prose: "The least important log lines that are written. Access lines do not depend on it.",
+  },
+  accessLog: {
+    flag: "access-log",
+    offFlag: "no-access-log",
+    group: "Logs",
+    kind: orOff(choice(accessLogFormats)),
+    default: "json",
+    prose:
+      "The form of the line that each request gets: json with all that is known of it, or the Common or Combined Log " +
+      "Format. On a terminal, json is shown as a short readable line.",
+  },
+  verbose: {
+    flag: "verbose",
+    group: "Logs",
+    kind: toggle(),
+    default: false,
+    prose: "Adds stack traces to errors.",
+  },
+};
+
+export const commandFlags = {
+  config: {
+    flag: "config",
+    placeholder: "<file>",
+    prose:
+      "The config file. Without it, switchyard.config.ts, .mts, .js or .mjs in the current folder is used when there is one.",
+  },
+  help: { flag: "help", short: "h", placeholder: "", prose: "Prints this." },
+} as const satisfies Record<string, CommandFlag>;
+
+/** Every option with its key, in the order of the help. */
+export function eachOption(): { key: OptionKey; record: OptionRecord }[] {
+  // Object.entries forgets the keys' type; optionRecords has exactly the keys of OptionKey. A record of one key is read
+  // here as a record of any, which holds for everything but passing `kind` a value of another option.
+  return Object.entries(optionRecords).map(([key, record]) => ({
+    key: key as OptionKey,
+    record: record as unknown as OptionRecord,
+  }));
+}
+
+/** "5s", "none", "auto": the default as it would be written after the flag. */
+export function defaultText(record: OptionRecord): string {
+  return record.defaultProse ?? record.kind.toText(record.default);
+}
