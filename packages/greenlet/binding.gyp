@@ -1,0 +1,25 @@
+{
+  "targets": [
+    {
+      "target_name": "greenlet",
+      "sources": [
+        "native/binding.cc",
+        "native/callback_depth.cc",
+        "native/handoff.cc",
+        "native/hub.cc",
+        "native/impersonation.cc",
+        "native/script_stack.cc",
+        "native/stack.cc",
+        "native/switch_aarch64.S",
+        "native/switch_x86_64.S"
+      ],
+      "cflags": ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-cast-function-type"],
+      "cflags_cc": ["-std=c++20", "-fvisibility=hidden", "-fvisibility-inlines-hidden"],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+        "MACOSX_DEPLOYMENT_TARGET": "13.5"
+      }
+    }
+  ]
+}

@@ -1,0 +1,49 @@
+#include "hub.h"
+
+#include <atomic>
+
+namespace switchyard {
+
+namespace {
+
+// The one thing that isolates share, because the limits on threads and memory maps are the process's.
+std::atomic<size_t> stacks_in_process{0};
+
+}  // namespace
+
+Hub::~Hub() { stacks_in_process -= stacks_.size() - free_indexes_.size(); }
+
+int Hub::Add(v8::Local<v8::Function> body) {
+  if (stacks_in_process >= process_stacks) return -1;
+  auto stack = std::make_unique<ScriptStack>(this, body);
+  if (!stack->Allocate(backend, stack_bytes)) return -1;
+  stacks_in_process++;
+  if (free_indexes_.empty()) {
+    stacks_.push_back(std::move(stack));
+    return static_cast<int>(stacks_.size()) - 1;
+  }
+  const int index = free_indexes_.back();
+  free_indexes_.pop_back();
+  stacks_[static_cast<size_t>(index)] = std::move(stack);
+  return index;
+}
+
+ScriptStack* Hub::At(int index) const {
+  if (index < 0 || static_cast<size_t>(index) >= stacks_.size()) return nullptr;
+  return stacks_[static_cast<size_t>(index)].get();
+}
+
+void Hub::Remove(int index) {
+  stacks_[static_cast<size_t>(index)].reset();
+  stacks_in_process--;
+  free_indexes_.push_back(index);
+}
+
+void Hub::Close() {
+  closed = true;
+  for (auto& stack : stacks_) {
+    if (stack) stack->ReleaseHandles();
+  }
+}
+
+}  // namespace switchyard

@@ -1,0 +1,105 @@
+// Loads the addon at first use and chooses its backend.
+//
+// Importing the package never fails: what can't be loaded is reported by the first call that needs it. Chooses once; the
+// choice and its reason stay readable in `hub.backend` and `hub.backendReason`.
+
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { GreenletError } from "./errors.ts";
+import { machineStackLimit } from "./machine.ts";
+
+export type BackendName = "impersonation" | "handoff";
+
+/** What native/binding.cc exports; described there. */
+export interface Binding {
+  checkMachine(): { impersonation: boolean; reason: string };
+  open(backend: BackendName, stackBytes: number, processStacks: number): boolean;
+  create(body: () => void): number;
+  resume(index: number): true | undefined;
+  park(keepAsyncContext: boolean): boolean;
+  pushAsyncScope?(asyncId: number, triggerId: number): void;
+  popAsyncScope?(asyncId: number): boolean;
+}
+
+export interface Addon {
+  readonly binding: Binding;
+  readonly backend: BackendName;
+  readonly backendReason: string;
+  readonly stackBytes: number;
+  /** How many stacks the machine can bear in this process. */
+  readonly stackLimit: number;
+}
+
+// Measured on Node 24 and 26: 2,400 JavaScript frames, and every native function of Node that we tried.
+const stackBytes = 256 * 1024;
+const backendVariable = "SWITCHYARD_GREENLET_BACKEND";
+
+let loaded: Addon | undefined;
+
+/** @throws {GreenletError} `ERR_ADDON_UNAVAILABLE`. */
+export function addon(): Addon {
+  loaded ??= loadAddon();
+  return loaded;
+}
+
+function loadAddon(): Addon {
+  const binding = loadBinding();
+  const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
+  // V8 ends the process when it collects dead WebAssembly code while a stack is parked, and Node's own fetch is
+  // WebAssembly. Without the collector, such code stays in memory.
+  setFlagsFromString("--no-wasm-code-gc");
+  const stackLimit = machineStackLimit();
+  if (!binding.open(backend, stackBytes, stackLimit)) throw unsupportedNode();
+  return { binding, backend, backendReason, stackBytes, stackLimit };
+}
+
+function loadBinding(): Binding {
+  const require = createRequire(import.meta.url);
+  const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+  try {
+    const load: (folder: string) => Binding = require("node-gyp-build");
+    return load(packageFolder);
+  } catch (error) {
+    throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
+      saw:
+        `The compiled part of @switchyard/greenlet can't be loaded in Node ${process.version} on ${process.platform} ` +
+        `${process.arch}: ${error instanceof Error ? error.message.split("\n", 1)[0] : String(error)}.`,
+      fix: `Build it with this Node: node ${packageFolder}/scripts/build-addon.mjs (a C++20 compiler, make and Python 3 are needed).`,
+      cause: error,
+    });
+  }
+}
+
+/** The wish of the environment variable, where the machine allows it, else the fastest backend that the machine can run. */
+function chooseBackend(
+  machine: { impersonation: boolean; reason: string },
+  wish: string | undefined,
+): { backend: BackendName; backendReason: string } {
+  if (wish === undefined || wish === "") {
+    return { backend: machine.impersonation ? "impersonation" : "handoff", backendReason: machine.reason };
+  }
+  if (wish !== "impersonation" && wish !== "handoff") {
+    throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
+      saw: `${backendVariable} is ${JSON.stringify(wish)}.`,
+      fix: "Set it to impersonation or handoff, or remove it to let the machine decide.",
+    });
+  }
+  if (wish === "impersonation" && !machine.impersonation) {
+    throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
+      saw: `${backendVariable} asks for impersonation, which this machine can't run: ${machine.reason}.`,
+      fix: "Remove it, or set it to handoff.",
+    });
+  }
+  return { backend: wish, backendReason: `${backendVariable} asks for it` };
+}
+
+function unsupportedNode(): GreenletError {
+  return new GreenletError("ERR_ADDON_UNAVAILABLE", {
+    saw:
+      `Node ${process.version} does not keep its count of open callbacks where it can be found, and a greenlet that parks ` +
+      "inside one would stop every promise of the process.",
+    fix: "Use Node 24 or 26.",
+  });
+}

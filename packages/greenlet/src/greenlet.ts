@@ -1,0 +1,324 @@
+// A greenlet: a function with its own stack, which can park in the middle and be resumed.
+//
+//           start            runs body             wait                     resumed
+//   pending ─────► running ───────────► running ────────► parked ──────────────────► running
+//      │ kill         │ body ends; a promise that it returned is waited for without the stack (parked)
+//      ▼              ▼
+//     done ◄──────── done     value, or exception; links are called; nothing changes any more
+//
+// Greenlets know nothing of servers. An exception that nobody asked for becomes an unhandled rejection, as an async
+// function's does.
+
+import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
+import { hubLimits } from "./limits.ts";
+import { runningTask, startTask, Task, type Wakeable } from "./switching.ts";
+import { isThenable } from "./thenable.ts";
+import { parkUntil, type WaitOptions } from "./wait.ts";
+import { runSoon } from "./waiter.ts";
+
+export type GreenletState = "pending" | "running" | "parked" | "done";
+
+/** Takes a link back; its callback is then not called. */
+export type Unlink = () => void;
+
+export interface KillOptions {
+  /** Whether to wait until the greenlet has ended; only inside another greenlet. Default `false`. */
+  readonly block?: boolean;
+  /** How long `block` waits, in milliseconds. Default: as long as it takes. */
+  readonly timeout?: number;
+}
+
+let nextId = 1;
+
+export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
+  /** Counts from 1 in each thread. */
+  readonly id: number;
+  /** For people: the function's name, or "greenlet 7". */
+  name: string;
+
+  #body: (() => unknown) | null;
+  #state: GreenletState = "pending";
+  #isStarted = false;
+  /** What the body returned or threw; then what a returned promise became. */
+  #outcome: unknown = undefined;
+  #hasFailed = false;
+  #waiter: Wakeable | null = null;
+  /** An error to be thrown from the next wait: the greenlet was killed while it ran. */
+  #pendingKill: { reason: unknown } | null = null;
+  #wasKilled = false;
+  #links: Set<(greenlet: this) => void> | null = null;
+  #isObserved = false;
+  #promise: Promise<T> | null = null;
+  #settlePromise: { resolve(value: T): void; reject(error: unknown): void } | null = null;
+
+  /** A greenlet that runs `body` once `start()` is called. Inherits the AsyncLocalStorage stores of this moment. */
+  constructor(body: () => T | PromiseLike<T>, name: string) {
+    super();
+    this.id = nextId++;
+    this.name = name || `greenlet ${this.id}`;
+    this.#body = body;
+  }
+
+  get state(): GreenletState {
+    return this.#state;
+  }
+
+  /** Whether it has ended, in whatever way. */
+  get ready(): boolean {
+    return this.#state === "done";
+  }
+
+  /** Whether it has ended without an error. A kill with no reason counts as success. */
+  get successful(): boolean {
+    return this.#state === "done" && !this.#hasFailed;
+  }
+
+  /** What its function returned, or the `GreenletExit` that ended it; `undefined` before that and after an error. */
+  get value(): T | undefined {
+    // The outcome of a greenlet that has not failed is what its body gave.
+    return this.successful ? (this.#outcome as T) : undefined;
+  }
+
+  /** The error that ended it; `undefined` when there was none. */
+  get exception(): unknown {
+    return this.#state === "done" && this.#hasFailed ? this.#outcome : undefined;
+  }
+
+  /** Starts it in the next microtask, in order. Does nothing when it was started before. */
+  start(): this {
+    if (this.#isStarted) return this;
+    hubLimits.admit();
+    this.#isStarted = true;
+    runSoon(() => {
+      if (this.#state !== "pending") return;
+      try {
+        this.#begin();
+      } catch (error) {
+        this.#finish(true, error);
+      }
+    });
+    return this;
+  }
+
+  /**
+   * Starts it before returning; it runs until it first parks, or to its end.
+   *
+   * @throws {GreenletError} `ERR_TOO_MANY_GREENLETS`.
+   */
+  startNow(): this {
+    if (this.#isStarted) return this;
+    hubLimits.admit();
+    this.#isStarted = true;
+    try {
+      this.#begin();
+    } catch (error) {
+      this.#state = "done";
+      hubLimits.leave();
+      throw error;
+    }
+    return this;
+  }
+
+  /**
+   * Waits until it has ended. Never throws its error.
+   *
+   * @returns `false` when the timeout passed first.
+   * @throws {GreenletError} `ERR_NOT_IN_GREENLET` when it has not ended and the caller is in no greenlet.
+   */
+  join(options: WaitOptions = {}): boolean {
+    return this.#joinFor(this.join, options);
+  }
+
+  /** Waits until it has ended; returns its value or throws its error. `ERR_WAIT_TIMEOUT` when the timeout passed first. */
+  get(options: WaitOptions = {}): T {
+    if (!this.#joinFor(this.get, options)) {
+      throw new GreenletError("ERR_WAIT_TIMEOUT", {
+        saw: `The greenlet "${this.name}" had not ended after ${options.timeout} ms.`,
+        fix: "Give it more time, or kill it.",
+      });
+    }
+    if (this.#hasFailed) throw this.#outcome;
+    return this.#outcome as T;
+  }
+
+  /**
+   * Calls back on the main stack once it has ended, or in the next microtask when it has. An exception in the callback is
+   * an uncaught exception; other links are called all the same.
+   */
+  link(callback: (greenlet: this) => void): Unlink {
+    this.#observe();
+    if (this.#state === "done") {
+      let isLinked = true;
+      queueMicrotask(() => isLinked && callback(this));
+      return () => {
+        isLinked = false;
+      };
+    }
+    // Each link is its own, also when one function is linked twice.
+    const link = (greenlet: this) => callback(greenlet);
+    this.#links ??= new Set();
+    this.#links.add(link);
+    return () => {
+      this.#links?.delete(link);
+    };
+  }
+
+  /**
+   * Ends it: one that has not started never runs; in a parked one, `reason` is thrown from where it waits; the current
+   * one throws `reason` at once; one that has started the current one gets it at its next wait. Only the first kill counts.
+   *
+   * @param reason What is thrown. Default: a new `GreenletExit`, which counts as success.
+   * @returns Whether it has ended.
+   */
+  kill(reason: unknown = new GreenletExit(), options: KillOptions = {}): boolean {
+    if (this.#state !== "done" && !this.#wasKilled) {
+      this.#wasKilled = true;
+      this.#kill(reason);
+    }
+    if (options.block !== true) return this.ready;
+    return this.#joinFor(this.kill, options.timeout === undefined ? {} : { timeout: options.timeout });
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a greenlet is awaitable by design
+  then<A = T, B = never>(
+    onValue?: ((value: T) => A | PromiseLike<A>) | null,
+    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.promise().then(onValue, onError);
+  }
+
+  catch<B = never>(onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.promise().catch(onError);
+  }
+
+  finally(onEnd?: (() => void) | null): Promise<T> {
+    return this.promise().finally(onEnd);
+  }
+
+  /** A promise of its value. Made at the first call, and the same one ever after. */
+  promise(): Promise<T> {
+    this.#isObserved = true;
+    this.#promise ??= this.#makePromise();
+    return this.#promise;
+  }
+
+  /** @internal */
+  override runBody(): void {
+    const body = this.#body;
+    this.#body = null;
+    try {
+      const result = body?.();
+      // Read here, where a getter that throws or waits is the greenlet's own.
+      if (isThenable(result)) this.#outcome = Promise.resolve(result);
+      else this.#outcome = result;
+    } catch (error) {
+      this.#hasFailed = true;
+      this.#outcome = error;
+    }
+  }
+
+  /** @internal */
+  override leftStack(): void {
+    const outcome = this.#outcome;
+    if (this.#hasFailed || !(outcome instanceof Promise)) {
+      this.#finish(this.#hasFailed, outcome);
+      return;
+    }
+    this.#state = "parked";
+    outcome.then(
+      (value) => this.#finish(false, value),
+      (error) => this.#finish(true, error),
+    );
+  }
+
+  /** @internal */
+  override beforeWait(): void {
+    const kill = this.#pendingKill;
+    if (kill === null) return;
+    this.#pendingKill = null;
+    throw kill.reason;
+  }
+
+  /** @internal */
+  override willPark(waiter: Wakeable): void {
+    this.#waiter = waiter;
+    this.#state = "parked";
+  }
+
+  /** @internal */
+  override hasResumed(): void {
+    this.#waiter = null;
+    this.#state = "running";
+  }
+
+  #begin(): void {
+    this.#state = "running";
+    startTask(this);
+  }
+
+  #kill(reason: unknown): void {
+    if (this.#state === "pending") {
+      const wasStarted = this.#isStarted;
+      this.#isStarted = true;
+      if (!wasStarted) hubLimits.admit();
+      this.#finish(true, reason);
+      return;
+    }
+    if (runningTask() === this) throw reason;
+    if (this.#state === "running") {
+      this.#pendingKill = { reason };
+    } else if (this.#waiter === null) {
+      // Its body has ended and the promise that it returned is abandoned.
+      this.#finish(true, reason);
+    } else {
+      this.#waiter.fail(reason);
+    }
+  }
+
+  #finish(hasFailed: boolean, outcome: unknown): void {
+    if (this.#state === "done") return;
+    this.#state = "done";
+    this.#body = null;
+    this.#hasFailed = hasFailed && !(outcome instanceof GreenletExit);
+    this.#outcome = outcome;
+    hubLimits.leave();
+    this.#settle();
+    if (this.#links === null) return;
+    for (const link of this.#links) {
+      const links = this.#links;
+      queueMicrotask(() => links.has(link) && link(this));
+    }
+  }
+
+  /** Settles the promise where there is one; makes a rejected one where an error would go unseen. */
+  #settle(): void {
+    if (this.#settlePromise !== null) {
+      if (this.#hasFailed) this.#settlePromise.reject(this.#outcome);
+      else this.#settlePromise.resolve(this.#outcome as T);
+    } else if (this.#hasFailed && !this.#isObserved) {
+      this.#promise = Promise.reject(this.#outcome);
+    }
+  }
+
+  #makePromise(): Promise<T> {
+    if (this.#state === "done") {
+      return this.#hasFailed ? Promise.reject(this.#outcome) : Promise.resolve(this.#outcome as T);
+    }
+    return new Promise((resolve, reject) => {
+      this.#settlePromise = { resolve, reject };
+    });
+  }
+
+  #joinFor(caller: AnyFunction, options: WaitOptions): boolean {
+    this.#observe();
+    if (this.#state === "done") return true;
+    return parkUntil(caller, options, (wake) => this.link(wake));
+  }
+
+  /** Somebody looks after its error from now on. */
+  #observe(): void {
+    if (this.#isObserved) return;
+    this.#isObserved = true;
+    this.#promise?.catch(() => {});
+  }
+}

@@ -1,0 +1,185 @@
+// Entering a greenlet's stack and leaving it: the only file that switches.
+//
+// Knows which greenlet runs, and keeps finished stacks for the next greenlet, last used first, because its memory is still
+// warm. A stack's main loop is JavaScript (`runGreenlets`), so a greenlet on a used stack costs one switch there and one
+// back. Decides nothing: when a greenlet is entered is up to its callers.
+//
+//             take             enter                     park                     enter
+//   (no stack) ───► on a stack ─────► runs (is `current`) ────► parked in `park()` ─────► runs ... ──► body ends ──► pool
+
+import { AsyncResource, executionAsyncId } from "node:async_hooks";
+import { addon, type Binding } from "./addon.ts";
+import { leaveScopes, returnToScopes } from "./async-scopes.ts";
+import { GreenletError } from "./errors.ts";
+
+/** What switching needs of a greenlet. */
+export abstract class Task {
+  /** @internal The stack it runs on, from its start to its end. */
+  stack: GreenletStack | null = null;
+  /** @internal Whether its body has returned. */
+  bodyEnded = false;
+  /** @internal Gives it an async id of its own, and the AsyncLocalStorage stores of whoever made it. */
+  readonly scope = new AsyncResource("GREENLET", { requireManualDestroy: true });
+  /** @internal */
+  readonly asyncId = this.scope.asyncId();
+  /** @internal How many withoutSwitching() calls it is inside of. */
+  switchBans = 0;
+  /** @internal Called before a wait is arranged. Throws the reason of a kill that came while the task ran. */
+  abstract beforeWait(): void;
+  /** @internal Called just before the task leaves its stack; `waiter` can end the wait. */
+  abstract willPark(waiter: Wakeable): void;
+  /** @internal Called when the task runs again. */
+  abstract hasResumed(): void;
+  /** @internal Runs on the task's own stack, and throws nothing. */
+  abstract runBody(): void;
+  /** @internal Called on the resumer's stack once the body has ended and the stack is given back. */
+  abstract leftStack(): void;
+}
+
+/** What can end a wait from outside. */
+export interface Wakeable {
+  fail(error: unknown): boolean;
+}
+
+/** @internal */
+export interface GreenletStack {
+  index: number;
+  /** The task whose body runs when the stack is entered next; null while one is running or parked on it. */
+  next: Task | null;
+}
+
+export interface SwitchCounts {
+  /** Times that a greenlet was entered, since the start. */
+  readonly switches: number;
+  /** Stacks that exist, in use and idle. */
+  readonly stacks: number;
+  readonly idleStacks: number;
+}
+
+const trimEveryMs = 5_000;
+/** Ending a stack takes about 0.1 ms, so a trim blocks no longer than a slow callback does. */
+const mostTrimmedAtOnce = 64;
+
+let binding: Binding | null = null;
+let running: Task | null = null;
+let switches = 0;
+let stacks = 0;
+const idle: GreenletStack[] = [];
+/** The fewest idle stacks since the last trim: so many were not needed. */
+let fewestIdle = 0;
+let trimmer: NodeJS.Timeout | undefined;
+
+export function runningTask(): Task | null {
+  return running;
+}
+
+export function switchCounts(): SwitchCounts {
+  return { switches, stacks, idleStacks: idle.length };
+}
+
+/**
+ * Starts a task's body on a stack and returns when it has parked or ended.
+ *
+ * @throws {GreenletError} `ERR_TOO_MANY_GREENLETS` when the machine gives no more stacks; the body has then not begun.
+ */
+export function startTask(task: Task): void {
+  binding ??= addon().binding;
+  const stack = idle.pop() ?? createStack(binding);
+  if (idle.length < fewestIdle) fewestIdle = idle.length;
+  stack.next = task;
+  task.stack = stack;
+  enterTask(task);
+}
+
+/** Switches to a task that is parked, or about to start, and returns when it has parked or ended. */
+export function enterTask(task: Task): void {
+  const { stack } = task;
+  if (stack === null || binding === null) return;
+  const resumer = running;
+  running = task;
+  switches++;
+  try {
+    // Only a worker's termination ends a stack whose task has not ended.
+    if (task.scope.runInAsyncScope(binding.resume, undefined, stack.index) === true) stacks--;
+  } finally {
+    running = resumer;
+  }
+  if (!task.bodyEnded) return;
+  task.stack = null;
+  idle.push(stack);
+  trimmer ??= setInterval(trimIdleStacks, trimEveryMs).unref();
+  task.scope.emitDestroy();
+  task.leftStack();
+}
+
+/**
+ * Leaves the running task's stack; returns when the task is entered again. Only the event loop enters it, so whatever
+ * ends the wait must have been arranged before.
+ *
+ * @throws {GreenletError} `ERR_SWITCH_FORBIDDEN` inside withoutSwitching(); `ERR_PINNED` where Node's state forbids it.
+ */
+export function parkTask(task: Task): void {
+  if (binding === null) return;
+  const scopes = executionAsyncId() === task.asyncId ? null : leaveScopes(binding, task.asyncId);
+  const hasParked = binding.park(true);
+  if (scopes !== null) returnToScopes(binding, scopes);
+  if (!hasParked) throw pinnedByMicrotasks();
+}
+
+/** A ban on switching, checked before anything is arranged that would resume the task. */
+export function assertMayPark(task: Task): void {
+  if (task.switchBans === 0) return;
+  throw new GreenletError("ERR_SWITCH_FORBIDDEN", {
+    saw: "A greenlet waited inside withoutSwitching().",
+    fix: "Move the wait out of that call, or the call closer around what must not be interrupted.",
+  });
+}
+
+function createStack(binding: Binding): GreenletStack {
+  const stack: GreenletStack = { index: -1, next: null };
+  stack.index = binding.create(() => runGreenlets(binding, stack));
+  if (stack.index === -1) throw noMoreStacks();
+  stacks++;
+  return stack;
+}
+
+/** The main loop of a stack. Ends, and the stack with it, when it is entered with nothing to run. */
+function runGreenlets(binding: Binding, stack: GreenletStack): void {
+  while (runNext(stack)) binding.park(false);
+}
+
+/** In a function of its own, so that an idle stack's frame keeps no greenlet alive. */
+function runNext(stack: GreenletStack): boolean {
+  const task = stack.next;
+  if (task === null) return false;
+  stack.next = null;
+  task.runBody();
+  task.bodyEnded = true;
+  return true;
+}
+
+/** Ends half of the stacks that nobody has needed since the last trim, the coldest first. */
+function trimIdleStacks(): void {
+  const surplus = Math.min(Math.ceil(fewestIdle / 2), mostTrimmedAtOnce);
+  for (const stack of idle.splice(0, surplus)) {
+    if (binding?.resume(stack.index) === true) stacks--;
+  }
+  fewestIdle = idle.length;
+  if (idle.length > 0) return;
+  clearInterval(trimmer);
+  trimmer = undefined;
+}
+
+function noMoreStacks(): GreenletError {
+  return new GreenletError("ERR_TOO_MANY_GREENLETS", {
+    saw: `The machine gives no more threads: ${stacks} greenlet stacks are in use in this thread, and this process may have ${addon().stackLimit}.`,
+    fix: "Bound how many greenlets live at once, or raise vm.max_map_count, the container's pids limit or ulimit -u.",
+  });
+}
+
+function pinnedByMicrotasks(): GreenletError {
+  return new GreenletError("ERR_PINNED", {
+    saw: "A greenlet waited inside a microtask that ran on its own stack, and parking there would stop every promise of the process.",
+    fix: "Wrap the function that waits in greenletify(), so that it runs in a greenlet of its own.",
+  });
+}
