@@ -3,6 +3,7 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { errorRecords, reportOf } from "../errors.ts";
+import { wantsColour } from "../log/colour.ts";
 
 /** Writes to stdout. Returns 0, the exit code of a command that did what it was asked to. */
 export function printText(text: string): number {
@@ -13,7 +14,7 @@ export function printText(text: string): number {
 /** Writes an error to stderr in its two parts, and returns the exit code that it ends the command with. */
 export function printError(error: unknown, { verbose }: { verbose: boolean }): number {
   const report = reportOf(error);
-  const colour = isatty(2) && (process.env.NO_COLOR ?? "") === "" && process.env.TERM !== "dumb";
+  const colour = isatty(2) && wantsColour();
   const [red, plain] = colour ? ["\x1b[31m", "\x1b[39m"] : ["", ""];
   const stack = verbose && report.stack !== null ? `\n${report.stack}\n` : "";
   write(2, `${red}error ${report.code}${plain}: ${report.saw}\n  ${report.fix}\n${stack}`);

@@ -2,8 +2,11 @@
 //
 // Node counts the CPUs it may be scheduled on; a container's limit is a quota of CPU time instead, which the kernel keeps
 // in cgroup files (v2: cpu.max; v1: cpu.cfs_quota_us), one at each level up to the root, and the least of them holds.
-// (Linux kernel, Documentation/admin-guide/cgroup-v2.rst, "CPU Interface Files".) Pure: it reads through the function it
-// is given. Never fails: a file that is missing or says something else limits nothing.
+// (Linux kernel, Documentation/admin-guide/cgroup-v2.rst, "CPU Interface Files".) `countCpus` reads only
+// through the function it is given. Never fails: a file that is missing or says something else limits nothing.
+
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 /** Returns a file's text, or null when it can't be read. */
 export type ReadFile = (path: string) => string | null;
@@ -19,7 +22,21 @@ export interface Cpus {
   readonly quotaFile: string | null;
 }
 
-/** Counts the CPUs. `availableParallelism` is what os.availableParallelism() says. */
+/** Counts the CPUs that this process may use now. */
+export function readCpus(): Cpus {
+  return countCpus({ availableParallelism: availableParallelism(), readFile: readTextFile });
+}
+
+function readTextFile(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // Not Linux, another version of cgroups, or a group that is not shown to us: no limit can be read there.
+    return null;
+  }
+}
+
+/** The same, as a calculation. `availableParallelism` is what os.availableParallelism() says. */
 export function countCpus(sources: { availableParallelism: number; readFile: ReadFile }): Cpus {
   const { readFile } = sources;
   const available = allowedCpus(readFile) ?? Math.max(1, sources.availableParallelism);

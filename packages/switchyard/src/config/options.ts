@@ -77,7 +77,7 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     group: "Workers",
     kind: wholeNumber({ min: 0, max: 1024 }),
     default: 0,
-    prose: "Under sync, how many workers each process runs as threads. 0 makes each process itself one worker.",
+    prose: "How many workers each process runs as threads. 0 makes each process itself one worker.",
   },
 
   host: {

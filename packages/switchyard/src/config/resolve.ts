@@ -42,7 +42,6 @@ export function resolveSettings(sources: SettingSources): ServeSettings {
   applyDependentDefaults(resolved, get);
   settleAddress(resolved, get);
   refuseHalfTls(get);
-  refuseLoopThreads(get);
 
   const entries = [...resolved].map(([key, { value }]) => [key, value] as const);
   // Each key of OptionKey is there, with a value that its own record's check let through.
@@ -85,7 +84,7 @@ function settleAddress(resolved: Map<OptionKey, Resolved>, get: Get): void {
   if (unix.value === null) return;
   for (const key of ["host", "port"] as const) {
     const { origin } = get(key);
-    if (origin === unix.origin) throw contradiction(origin, `unix and ${key}`, "Give only one of the two.", key);
+    if (origin === unix.origin) throw contradiction(origin, `unix and ${key}`);
     if (origin === "flag") resolved.set("unix", { value: null, origin: "default" });
   }
 }
@@ -103,22 +102,11 @@ function refuseHalfTls(get: Get): void {
   }
 }
 
-/** Threads are workers of the sync model. Two event loops in one process are slower than in two, so loops get no threads. */
-function refuseLoopThreads(get: Get): void {
-  const model = get("model");
-  const threads = get("threads");
-  if (threads.value === 0 || model.value === "sync") return;
-  throw new SwitchyardError(codeFor(threads.origin), {
-    saw: `${nameOf("threads", threads.origin)} is ${threads.value} and the model is ${model.value}, whose workers are event loops, one in each process.`,
-    fix: `Use --model sync with threads, or --workers ${threads.value} for as many event loops.`,
-  });
-}
-
-function contradiction(origin: Origin, both: string, fix: string, _key: OptionKey): SwitchyardError {
+function contradiction(origin: Origin, both: string): SwitchyardError {
   const where = origin === "config" ? "in the config file" : "on the command line";
   return new SwitchyardError(codeFor(origin), {
     saw: `${both} are both given ${where}, and they exclude each other.`,
-    fix,
+    fix: "Give only one of the two.",
   });
 }
 
