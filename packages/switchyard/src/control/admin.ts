@@ -1,0 +1,114 @@
+// The status page: a small HTTP server on a loopback port of the supervisor's own, so that it answers when every worker is
+// stuck. It shows and never changes anything.
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { SwitchyardError } from "../errors.ts";
+import type { QueueSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+import { statusPage } from "./status-page.ts";
+
+/** The server as it is at this moment. */
+export interface ServerStatus {
+  readonly application: { readonly file: string; readonly description: string | null };
+  readonly model: string;
+  readonly workersWanted: number;
+  /** Why there are so many workers. */
+  readonly why: string;
+  readonly url: string;
+  /** The supervisor's process. */
+  readonly pid: number;
+  /** Workers replaced so far. */
+  readonly restarts: number;
+  readonly workers: readonly WorkerSnapshot[];
+  /** The queue of model sync, else null. */
+  readonly queue: QueueSnapshot | null;
+}
+
+export interface AdminServer {
+  readonly url: string;
+  close(): void;
+}
+
+const host = "127.0.0.1";
+
+/** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
+export function startAdminServer(options: { port: number; status: () => ServerStatus }): Promise<AdminServer> {
+  const server = createServer(
+    { maxHeaderSize: 8192, headersTimeout: 5_000, requestTimeout: 5_000 },
+    (request, response) => answer(request, response, options.status),
+  );
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options.port)));
+    server.listen(options.port, host, () => {
+      const { port } = server.address() as AddressInfo;
+      resolve({
+        url: `http://${host}:${port}/`,
+        close: () => {
+          server.close();
+          server.closeAllConnections();
+        },
+      });
+    });
+  });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, status: () => ServerStatus): void {
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    send(response, 405, "text/plain; charset=utf-8", "Only GET and HEAD are answered here.\n");
+    return;
+  }
+  const { pathname } = new URL(request.url ?? "/", "http://status.invalid");
+  switch (pathname) {
+    case "/":
+      send(response, 200, "text/html; charset=utf-8", statusPage());
+      return;
+    case "/status":
+      send(response, 200, "application/json", `${JSON.stringify(status())}\n`);
+      return;
+    case "/livez":
+      send(response, 200, "text/plain; charset=utf-8", "ok\n");
+      return;
+    case "/readyz":
+      sendReadiness(response, status());
+      return;
+    default:
+      send(response, 404, "text/plain; charset=utf-8", "There are /, /status, /livez and /readyz here.\n");
+  }
+}
+
+function sendReadiness(response: ServerResponse, { workers }: ServerStatus): void {
+  const ready = workers.filter((worker) => worker.state === "ready").length;
+  const text = ready > 0 ? `ok: ${ready} workers are ready\n` : "no worker is ready\n";
+  send(response, ready > 0 ? 200 : 503, "text/plain; charset=utf-8", text);
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, {
+    "Content-Type": type,
+    "Content-Length": Buffer.byteLength(body),
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    // The page has its own script and style only, and nobody may put it into a frame.
+    "Content-Security-Policy":
+      "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'",
+  });
+  response.end(body);
+}
+
+function listenError(error: NodeJS.ErrnoException, port: number): unknown {
+  if (error.code === "EADDRINUSE") {
+    return new SwitchyardError("SY_PORT_IN_USE", {
+      saw: `The status page's port ${port} is in use by another process.`,
+      fix: "Choose another with --admin-port, 0 for any free one, or off.",
+      cause: error,
+    });
+  }
+  if (error.code === "EACCES") {
+    return new SwitchyardError("SY_PORT_DENIED", {
+      saw: `This user may not listen on the status page's port ${port}.`,
+      fix: "Choose one of 1024 or more with --admin-port.",
+      cause: error,
+    });
+  }
+  return error;
+}

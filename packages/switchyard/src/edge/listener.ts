@@ -1,0 +1,192 @@
+// The listener is where clients' connections come in: an HTTP/1.1 server, with TLS also HTTP/2 by ALPN, with a limit on
+// everything that a client can send.
+//
+// It answers by itself what must not reach an application: malformed or oversized requests (400, 408, 413, 431), and
+// connection upgrades that nobody takes. Every other request goes to `onRequest`. It takes a listening socket that
+// somebody else has bound, so a worker's death closes nothing, and drains: no connection is accepted any more, idle ones
+// are closed, and each answer still to be given tells its client that the connection closes.
+
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import http2 from "node:http2";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import type { ServerSettings } from "../app/application.ts";
+import type { ServeSettings } from "../config/settings.ts";
+import type { StartOrder } from "../ipc/messages.ts";
+import { refuse, refuseConnection, statusOfClientError } from "./refusals.ts";
+
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface ListenerOptions {
+  readonly settings: ServeSettings;
+  readonly tls: StartOrder["tls"];
+  /** What the program set on a server of its own; it wins over the defaults, not over what the user asked for. */
+  readonly serverSettings: ServerSettings;
+  /** Under HTTP/2 the two are Node's compatibility objects, which look alike but are not of the same classes. */
+  readonly onRequest: RequestListener;
+  /** Gets a request that waits for 100 Continue before it sends its body, and must answer it. */
+  readonly onCheckContinue: RequestListener;
+  /** Whether an upgrade request is handed to `onUpgrade` at this moment; if not, it is served as the plain request it is. */
+  readonly takesUpgrades: (request: IncomingMessage) => boolean;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** A request was refused here, with this status, and never reached an application. */
+  readonly onRefused: (status: number) => void;
+}
+
+type AnyServer = http.Server | http2.Http2SecureServer;
+
+/** How often idle connections are looked for while draining, in milliseconds. */
+const sweepEveryMs = 50;
+/** How often slow headers and bodies are looked for, in milliseconds; a client may be that much slower than its limit. */
+const checkEveryMs = 1_000;
+
+export class Listener {
+  readonly #server: AnyServer;
+  readonly #options: ListenerOptions;
+  readonly #sessions = new Set<http2.Http2Session>();
+  readonly #upgraded = new Set<Duplex>();
+  #isDraining = false;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer(options);
+    this.#server.on("request", this.#admit(options.onRequest));
+    this.#server.on("checkContinue", this.#admit(options.onCheckContinue));
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) =>
+      this.#onClientError(error, socket),
+    );
+    this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
+      this.#onUpgrade(request, socket, head),
+    );
+    this.#server.on("session", (session: http2.Http2Session) => {
+      this.#sessions.add(session);
+      session.once("close", () => this.#sessions.delete(session));
+    });
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** Begins to accept on a bound socket, by its descriptor in this process. */
+  listen(fd: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ fd }, () => {
+        this.#server.removeListener("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Accepts nothing more and resolves when every connection has closed. Idle connections are closed at once, the others
+   * when they become idle; WebSockets are told to go away (1001) and upgraded connections of any kind end with it.
+   */
+  drain(): Promise<void> {
+    this.#isDraining = true;
+    const server = this.#server;
+    return new Promise((resolve) => {
+      const sweep = setInterval(() => closeIdle(server), sweepEveryMs);
+      server.close(() => {
+        clearInterval(sweep);
+        resolve();
+      });
+      closeIdle(server);
+      for (const session of this.#sessions) session.close();
+      for (const socket of this.#upgraded) goAway(socket);
+    });
+  }
+
+  /** Ends every connection now, answered or not. */
+  closeAll(): void {
+    if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
+    for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#upgraded) socket.destroy();
+  }
+
+  /** Puts the limits that need the head of a request before a listener of requests. */
+  #admit(listener: RequestListener): RequestListener {
+    const { bodyLimitBytes } = this.#options.settings;
+    return (request, response) => {
+      const declared = request.headers["content-length"];
+      if (declared !== undefined && Number(declared) > bodyLimitBytes) {
+        this.#options.onRefused(413);
+        refuse(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
+        return;
+      }
+      if (declared === undefined && request.headers["transfer-encoding"] !== undefined)
+        this.#countBody(request, response);
+      if (this.#isDraining && request.httpVersionMajor < 2) response.setHeader("Connection", "close");
+      listener(request, response);
+    };
+  }
+
+  /** Holds a body whose length was not declared to the limit, by counting what the parser pushes. */
+  #countBody(request: IncomingMessage, response: ServerResponse): void {
+    const { bodyLimitBytes } = this.#options.settings;
+    let bytes = 0;
+    const push = request.push;
+    request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+      bytes += chunk?.length ?? 0;
+      if (bytes <= bodyLimitBytes) return push.call(request, chunk, encoding);
+      this.#options.onRefused(413);
+      refuse(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
+      request.destroy();
+      return false;
+    };
+  }
+
+  #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+    // A connection that its client reset has nobody to answer.
+    if (error.code === "ECONNRESET" || !socket.writable) {
+      socket.destroy();
+      return;
+    }
+    const status = statusOfClientError(error);
+    this.#options.onRefused(status);
+    refuseConnection(socket, status);
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (!this.#options.takesUpgrades(request)) {
+      this.#options.onRefused(501);
+      refuseConnection(socket, 501, "This server takes no upgraded connections.");
+      return;
+    }
+    this.#upgraded.add(socket);
+    socket.once("close", () => this.#upgraded.delete(socket));
+    this.#options.onUpgrade(request, socket, head);
+  }
+}
+
+function createServer(options: ListenerOptions): AnyServer {
+  const { settings, serverSettings, tls } = options;
+  const limits: http.ServerOptions = {
+    maxHeaderSize: settings.maxHeaderBytes,
+    headersTimeout: serverSettings.headersTimeout ?? settings.headersTimeoutMs,
+    requestTimeout: serverSettings.requestTimeout ?? settings.requestTimeoutMs,
+    keepAliveTimeout: serverSettings.keepAliveTimeout ?? settings.keepAliveTimeoutMs,
+    connectionsCheckingInterval: checkEveryMs,
+  };
+  // Node 24.9 and later ask before they treat a request as an upgrade, so that `Upgrade: h2c` is served as plain HTTP.
+  const asking = { shouldUpgradeCallback: (request: IncomingMessage) => options.takesUpgrades(request) };
+  const server =
+    tls === null
+      ? http.createServer({ ...limits, ...asking })
+      : http2.createSecureServer({ ...limits, ...asking, cert: tls.cert, key: tls.key, allowHTTP1: true });
+  if (serverSettings.timeout !== undefined) server.setTimeout(serverSettings.timeout);
+  if (serverSettings.maxRequestsPerSocket !== undefined && "maxRequestsPerSocket" in server) {
+    server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
+  }
+  return server;
+}
+
+function closeIdle(server: AnyServer): void {
+  if ("closeIdleConnections" in server) server.closeIdleConnections();
+}
+
+/** A WebSocket close frame, "going away" (RFC 6455 §7.4.1), then the end; what is no WebSocket ends with the connection. */
+function goAway(socket: Duplex): void {
+  if (socket.writable) socket.end(Buffer.from([0x88, 0x02, 0x03, 0xe9]));
+}

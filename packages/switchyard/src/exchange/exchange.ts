@@ -1,0 +1,214 @@
+// One request and its response, for an application that is reached by messages: behind a sync pool, or on an HTTP/2 stream.
+//
+// The application gets Node's own IncomingMessage and ServerResponse, so that every framework runs unmodified; this file
+// stands where http.Server stands otherwise and does what it does for them: fills the request, feeds its body as it is
+// read, and closes both when the response is finished or the client has gone. The response leaves as a head, pieces and
+// trailers, read back from what ServerResponse writes (wire.ts), to an Outlet.
+//
+// States, and what moves them:
+//
+//   open ──respond() has written everything──► ended ──finish event──► closed
+//     └──abort(): client gone, or the program destroyed the socket──────► closed
+
+import { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Piece, RequestHead, ResponseHead } from "../ipc/messages.ts";
+import { ExchangeSocket } from "./socket.ts";
+import { ResponseWire } from "./wire.ts";
+
+/** Where the response goes. */
+export interface Outlet {
+  interim(head: ResponseHead): void;
+  head(head: ResponseHead): void;
+  /** @returns whether more may come at once; otherwise `Exchange.resume()` is called when it may. */
+  body(piece: Piece): boolean;
+  end(rawTrailers: string[]): void;
+  /** A whole response whose body is one piece: instead of `head`, `body` and `end`. */
+  answer(head: ResponseHead, piece: Piece): void;
+  /** The program ended the connection before its response was complete. */
+  broken(): void;
+  /** The program wants to read the body: the next piece may be sent. Called again after each `pushBody` that returned false. */
+  want(): void;
+  /** Response and request are over, whichever way: the last call. */
+  closed(): void;
+}
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #outlet: Outlet;
+  readonly #socket: ExchangeSocket;
+  readonly #wire: ResponseWire;
+  /** What was written in this turn and is not sent yet, so that a short response can go as one message. */
+  #heldHead: ResponseHead | null = null;
+  #heldPieces: Piece[] = [];
+  #flushIsDue = false;
+  #rawTrailers: string[] = [];
+  #blockedWrite: (() => void) | null = null;
+  #responseIs: "open" | "ended" | "closed" = "open";
+  #requestIsOver = false;
+
+  constructor(head: RequestHead, hasBody: boolean, outlet: Outlet) {
+    this.#outlet = outlet;
+    this.#socket = new ExchangeSocket(head.endpoint, {
+      onWrite: (data, encoding, done) => this.#onWrite(data, encoding, done),
+      onWant: () => {
+        if (!this.#requestIsOver) this.#outlet.want();
+      },
+      onTimeout: () => this.#onTimeout(),
+    });
+    // ExchangeSocket has all of Socket that the http module uses; the type can't say so.
+    const socket = this.#socket as unknown as Socket;
+    this.request = requestOf(head, socket);
+    this.response = new ServerResponse(this.request);
+    this.#wire = new ResponseWire({
+      interim: (interim) => this.#outlet.interim(interim),
+      head: (responseHead) => {
+        this.#heldHead = responseHead;
+      },
+      body: (piece) => {
+        this.#heldPieces.push(piece);
+      },
+      trailers: (rawTrailers) => {
+        this.#rawTrailers = rawTrailers;
+      },
+    });
+    this.response.assignSocket(socket);
+    this.response.once("finish", () => this.#onFinish());
+    this.#socket.once("close", () => this.#onSocketClose());
+    this.#socket.on("error", () => {});
+    this.#socket.on("drain", () => {
+      if (this.response.writableNeedDrain) this.response.emit("drain");
+    });
+    if (!hasBody) this.endBody([]);
+  }
+
+  /** Gives the program a piece of the request's body. @returns whether it wants more at once. */
+  pushBody(piece: Piece): boolean {
+    if (this.#requestIsOver) return true;
+    this.#socket.bytesRead += piece.length;
+    return this.request.push(piece);
+  }
+
+  endBody(rawTrailers: string[]): void {
+    if (this.#requestIsOver) return;
+    this.#requestIsOver = true;
+    this.request.complete = true;
+    if (rawTrailers.length > 0) addFields(this.request, rawTrailers);
+    this.request.push(null);
+    this.#closeWhenOver();
+  }
+
+  /** More of the response may be written, after the Outlet's `body` had returned false. */
+  resume(): void {
+    const done = this.#blockedWrite;
+    this.#blockedWrite = null;
+    done?.();
+  }
+
+  /** The client has gone: closes request and response as http.Server does. */
+  abort(): void {
+    if (this.#responseIs === "closed") return;
+    this.#responseIs = "closed";
+    if (!this.#requestIsOver || !this.request.readableEnded) {
+      this.#requestIsOver = true;
+      this.request.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+    }
+    this.#socket.destroy();
+    this.#outlet.closed();
+  }
+
+  #onWrite(data: string | Uint8Array, encoding: BufferEncoding, done: () => void): void {
+    if (this.#responseIs === "closed") {
+      done();
+      return;
+    }
+    if (data.length > 0) this.#wire.write(data, encoding);
+    if (!this.#flushIsDue) {
+      this.#flushIsDue = true;
+      process.nextTick(() => this.#flush());
+    }
+    this.#blockedWrite = null;
+    // Pieces of one turn are held, so the bound within it is the socket's own high-water mark.
+    if (this.#heldBytes() < this.#socket.writableHighWaterMark) done();
+    else this.#blockedWrite = done;
+  }
+
+  /** Sends what the program wrote in this turn; the whole response in one message when it is complete by now. */
+  #flush(): void {
+    this.#flushIsDue = false;
+    if (this.#responseIs === "closed") return;
+    const head = this.#heldHead;
+    const pieces = this.#heldPieces;
+    this.#heldHead = null;
+    this.#heldPieces = [];
+    const isWhole = this.response.writableEnded && this.#blockedWrite === null && this.#socket.writableLength === 0;
+    if (head !== null && isWhole && pieces.length <= 1 && this.#rawTrailers.length === 0) {
+      this.#responseIs = "ended";
+      this.#outlet.answer(head, pieces[0] ?? "");
+      return;
+    }
+    if (head !== null) this.#outlet.head(head);
+    let mayGoOn = true;
+    for (const piece of pieces) mayGoOn = this.#outlet.body(piece);
+    if (mayGoOn) this.resume();
+  }
+
+  #heldBytes(): number {
+    let bytes = 0;
+    for (const piece of this.#heldPieces) bytes += piece.length;
+    return bytes;
+  }
+
+  #onFinish(): void {
+    if (this.#flushIsDue) this.#flush();
+    if (this.#responseIs === "open") {
+      this.#responseIs = "ended";
+      this.#outlet.end(this.#rawTrailers);
+    }
+    if (this.#responseIs !== "ended") return;
+    this.response.detachSocket(this.#socket as unknown as Socket);
+    this.response.destroy();
+    // A body that nobody reads is not waited for, as http.Server dumps it.
+    if (!this.#requestIsOver && !this.request.readableDidRead) this.endBody([]);
+    if (!this.request.readableDidRead) this.request.resume();
+    this.#closeWhenOver();
+  }
+
+  #closeWhenOver(): void {
+    if (this.#responseIs !== "ended" || !this.#requestIsOver || !this.response.writableFinished) return;
+    this.#responseIs = "closed";
+    this.#outlet.closed();
+  }
+
+  #onSocketClose(): void {
+    if (this.#responseIs === "closed") return;
+    if (this.#responseIs === "open") this.#outlet.broken();
+    this.abort();
+  }
+
+  #onTimeout(): boolean {
+    const heardByRequest = !this.request.complete && this.request.emit("timeout", this.#socket);
+    return this.response.emit("timeout", this.#socket) || heardByRequest;
+  }
+}
+
+function requestOf(head: RequestHead, socket: Socket): IncomingMessage {
+  const request = new IncomingMessage(socket);
+  request.method = head.method;
+  request.url = head.url;
+  request.httpVersion = head.httpVersion;
+  request.httpVersionMajor = head.httpVersion.charCodeAt(0) - 48;
+  request.httpVersionMinor = head.httpVersion.charCodeAt(2) - 48;
+  addFields(request, head.rawHeaders);
+  return request;
+}
+
+/** Sets headers, or trailers once the request is complete, through the method that Node's own parser calls. */
+function addFields(request: IncomingMessage, rawFields: string[]): void {
+  // `_addHeaderLines` has kept name and meaning since Node 0.12; test/exchange checks the outcome against http.Server.
+  (request as unknown as { _addHeaderLines(fields: string[], count: number): void })._addHeaderLines(
+    rawFields,
+    rawFields.length,
+  );
+}

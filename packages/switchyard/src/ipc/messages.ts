@@ -1,0 +1,104 @@
+// Everything that processes and threads of one server say to each other: a union for each direction.
+//
+// Control messages travel between a parent and the workers it started (the supervisor and its loop workers or balancer,
+// a balancer and its sync workers). Request messages travel between a balancer and one sync worker, by a Channel, and
+// belong to the request with that id. Plain data only, so that a pipe and a message port carry the same.
+
+import type { ListeningAddress } from "../app/application.ts";
+import type { ServeSettings } from "../config/settings.ts";
+import type { ErrorReport } from "../errors.ts";
+import type { QueueSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+
+/** What a process or thread of the server is told at its start. */
+export interface StartOrder {
+  readonly settings: ServeSettings;
+  readonly address: ListeningAddress;
+  /** The numbers of the workers that live in it, the first at `[0]`; each appears in logs and on the status page. */
+  readonly workers: readonly number[];
+  /** Certificate and key as PEM text, or null to serve without TLS. */
+  readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+export type ToWorker =
+  | { readonly type: "start"; readonly order: StartOrder }
+  /** Take nothing new, finish what is in flight, then end; whatever is left after `withinMs` is given up. */
+  | { readonly type: "stop"; readonly withinMs: number }
+  /** End one thread of this process now; its other threads go on until the process is replaced. */
+  | { readonly type: "endThread"; readonly worker: number };
+
+export type FromWorker =
+  /** The application is loaded and requests are taken. */
+  | { readonly type: "ready"; readonly application: string; readonly askedPort: number | null }
+  /** The application can't be served; the sender ends right after this. */
+  | { readonly type: "failed"; readonly error: ErrorReport }
+  /** A thread in this process has died, so the process can't do its full work: replace it, then stop it. */
+  | { readonly type: "impaired"; readonly cause: string }
+  | {
+      readonly type: "report";
+      readonly workers: readonly WorkerSnapshot[];
+      /** From a balancer: its queue, and how many of its workers were replaced. */
+      readonly queue?: QueueSnapshot;
+      readonly restarts?: number;
+    };
+
+/** Where a connection comes from and goes to, as `socket` shows it to the application. */
+export interface Endpoint {
+  readonly remoteAddress: string | undefined;
+  readonly remotePort: number | undefined;
+  readonly remoteFamily: string | undefined;
+  readonly localAddress: string | undefined;
+  readonly localPort: number | undefined;
+  readonly encrypted: boolean;
+}
+
+export interface RequestHead {
+  readonly method: string;
+  readonly url: string;
+  readonly httpVersion: string;
+  /** Names and values in turn, as the client sent them. */
+  readonly rawHeaders: string[];
+  readonly endpoint: Endpoint;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusMessage: string;
+  /** Names and values in turn, without the fields of one connection (Connection, Transfer-Encoding, Keep-Alive). */
+  readonly rawHeaders: string[];
+  /** The application asked for the client's connection to be closed after this response. */
+  readonly close: boolean;
+}
+
+/** A piece of a body. Text is kept as text, so that a short answer crosses without being copied to a buffer first. */
+export type Piece = Uint8Array | string;
+
+export type ToSyncWorker =
+  /** With `hasBody`, `body` messages follow and one `bodyEnd`. */
+  | {
+      readonly type: "request";
+      readonly id: number;
+      readonly head: RequestHead;
+      readonly hasBody: boolean;
+      readonly expectsContinue: boolean;
+    }
+  | { readonly type: "body"; readonly id: number; readonly piece: Piece }
+  | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }
+  /** The client has taken this many more bytes of the response. */
+  | { readonly type: "credit"; readonly id: number; readonly bytes: number }
+  /** The client has gone. */
+  | { readonly type: "abort"; readonly id: number };
+
+export type FromSyncWorker =
+  /** An interim response: 100 Continue, 102 Processing, 103 Early Hints. */
+  | { readonly type: "interim"; readonly id: number; readonly head: ResponseHead }
+  | { readonly type: "head"; readonly id: number; readonly head: ResponseHead }
+  | { readonly type: "body"; readonly id: number; readonly piece: Piece }
+  | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }
+  /** A whole response in one message: head and all of its body. */
+  | { readonly type: "answer"; readonly id: number; readonly head: ResponseHead; readonly piece: Piece }
+  /** The application has taken this many more bytes of the request's body. */
+  | { readonly type: "credit"; readonly id: number; readonly bytes: number }
+  /** The worker can't complete the response: the application destroyed it. */
+  | { readonly type: "broken"; readonly id: number }
+  /** The worker has nothing left to do for this request and takes the next one. */
+  | { readonly type: "free"; readonly id: number };

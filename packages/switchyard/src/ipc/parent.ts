@@ -1,0 +1,70 @@
+// A worker's line to whoever started it: the IPC channel of a process, or the port of a thread.
+//
+// When a process's parent is gone, nobody is left to stop it or to serve for, so it ends. While the application loads, the
+// line does not keep the loop alive (`release`), so that a program with nothing left to do is seen to have ended.
+
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { ThreadData } from "../pool/thread-handle.ts";
+import type { FromWorker, StartOrder, ToWorker } from "./messages.ts";
+
+export interface Parent {
+  /** What this worker was started to do. */
+  readonly order: StartOrder;
+  /** What a thread was handed besides; null in a process. */
+  readonly thread: ThreadData | null;
+  onStop: (withinMs: number) => void;
+  onEndThread: (worker: number) => void;
+  /** Resolves when the message has left this process. */
+  send(message: FromWorker): Promise<void>;
+  hold(): void;
+  release(): void;
+}
+
+export async function connectToParent(): Promise<Parent> {
+  return isMainThread ? connectFromProcess() : connectFromThread();
+}
+
+function connectFromProcess(): Promise<Parent> {
+  process.once("disconnect", () => process.exit(0));
+  return new Promise((resolve) => {
+    let parent: Parent | null = null;
+    process.on("message", (message: ToWorker) => {
+      if (message.type === "stop") parent?.onStop(message.withinMs);
+      if (message.type === "endThread") parent?.onEndThread(message.worker);
+      if (message.type !== "start" || parent !== null) return;
+      parent = {
+        order: message.order,
+        thread: null,
+        onStop: () => {},
+        onEndThread: () => {},
+        send: (reply) =>
+          new Promise((sent) => {
+            if (process.send === undefined || !process.connected) sent();
+            else process.send(reply, undefined, undefined, () => sent());
+          }),
+        hold: () => process.channel?.ref(),
+        release: () => process.channel?.unref(),
+      };
+      resolve(parent);
+    });
+  });
+}
+
+async function connectFromThread(): Promise<Parent> {
+  const port = parentPort;
+  if (port === null) throw new Error("This module runs in a worker thread.");
+  const data = workerData as ThreadData;
+  const parent: Parent = {
+    order: data.order,
+    thread: data,
+    onStop: () => {},
+    onEndThread: () => {},
+    send: async (message) => port.postMessage(message),
+    hold: () => port.ref(),
+    release: () => port.unref(),
+  };
+  port.on("message", (message: ToWorker) => {
+    if (message.type === "stop") parent.onStop(message.withinMs);
+  });
+  return parent;
+}

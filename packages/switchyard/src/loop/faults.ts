@@ -1,0 +1,70 @@
+// What happens when an application throws where nobody catches: the request that it belongs to is answered 500, the error
+// is logged, and the worker lives.
+//
+// Which request that is, is known by AsyncLocalStorage: everything that a handler starts, timers and promises too, carries
+// its response. An error that belongs to no request is treated as Node treats it: an exception ends the worker, which is
+// then replaced. A rejection that belongs to no request is logged. A program that listens for these events itself decides
+// by itself. (docs/decisions/uncaught-errors.md)
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RequestListener } from "../edge/listener.ts";
+import { refuse } from "../edge/refusals.ts";
+import type { Log } from "../log/log.ts";
+
+export class Faults {
+  readonly #scope = new AsyncLocalStorage<ServerResponse>();
+  readonly #log: Log;
+  readonly #worker: number;
+
+  constructor(log: Log, worker: number) {
+    this.#log = log;
+    this.#worker = worker;
+  }
+
+  /** Listens for what nobody caught. Before the application is loaded, so that its own listeners are counted as its own. */
+  watch(): void {
+    process.on("unhandledRejection", (reason) => {
+      if (process.listenerCount("unhandledRejection") > 1) return;
+      this.#onStray(reason, "rejected a promise that nobody handles");
+    });
+    process.on("uncaughtException", (error) => {
+      if (process.listenerCount("uncaughtException") > 1) return;
+      if (this.#scope.getStore() === undefined) {
+        this.#log.error(
+          { worker: this.#worker, err: error },
+          "The application threw outside any request, so this worker ends.",
+        );
+        process.exit(1);
+      }
+      this.#onStray(error, "threw");
+    });
+  }
+
+  /** Runs the application for one request, so that what it throws later can be told to be that request's. */
+  run(handle: RequestListener, request: IncomingMessage, response: ServerResponse): void {
+    this.#scope.run(response, handle, request, response);
+  }
+
+  /** Answers a request whose handler threw or rejected. */
+  answer(error: unknown, response: ServerResponse, what: string): void {
+    const { method, url } = response.req;
+    this.#log.error(
+      { worker: this.#worker, method, path: url, err: error },
+      `The application ${what} while it served ${method} ${url}; ${outcomeOf(response)}.`,
+    );
+    if (!response.writableEnded)
+      refuse(response, 500, "The application failed to answer this request.", { keepOpen: true });
+  }
+
+  #onStray(error: unknown, what: string): void {
+    const response = this.#scope.getStore();
+    if (response !== undefined) this.answer(error, response, what);
+    else this.#log.error({ worker: this.#worker, err: error }, `The application ${what}, outside any request.`);
+  }
+}
+
+function outcomeOf(response: ServerResponse): string {
+  if (response.writableEnded) return "it had answered already";
+  return response.headersSent ? "its answer had begun, so the connection is closed" : "the client gets 500";
+}

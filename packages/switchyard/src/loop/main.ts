@@ -1,0 +1,154 @@
+// A loop worker: takes connections from the server's listening socket and runs the application for each request, as a
+// task (async, hybrid) or in a greenlet. The entry of its process, or of one of several threads in a process.
+//
+// A request's way: listener.ts admits it, `serveRequest` enters it in the account and hands it to the model
+// (run-async.ts, run-greenlet.ts), which calls the application.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { isMainThread } from "node:worker_threads";
+import type { Application } from "../app/application.ts";
+import { loadApplication } from "../app/load.ts";
+import { Account } from "../edge/account.ts";
+import { overHttp2 } from "../edge/http2.ts";
+import { Listener, type RequestListener } from "../edge/listener.ts";
+import { reportOf, SwitchyardError } from "../errors.ts";
+import { connectToParent, type Parent } from "../ipc/parent.ts";
+import { type AccessLog, createAccessLog } from "../log/access.ts";
+import { createLogger } from "../log/logger.ts";
+import type { WorkerSnapshot } from "../metrics/snapshot.ts";
+import { firstExtraFd } from "../pool/process-handle.ts";
+import { hostThreads } from "../pool/thread-host.ts";
+import { Faults } from "./faults.ts";
+import { runAsync } from "./run-async.ts";
+
+/** How often a worker tells its parent how it is, in milliseconds. */
+const reportEveryMs = 1_000;
+
+const parent = await connectToParent();
+if (isMainThread && parent.order.settings.threads > 0) {
+  hostThreads(parent, new URL(import.meta.url));
+} else {
+  await runLoopWorker(parent).catch((error) => failToStart(parent, error));
+}
+
+async function runLoopWorker(parent: Parent): Promise<void> {
+  const { settings } = parent.order;
+  const worker = parent.order.workers[0] ?? 0;
+  const model = settings.model === "greenlet" ? "greenlet" : "async";
+  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
+  const faults = new Faults(log, worker);
+  const accessLog = settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog });
+  const account = new Account({ accessLog, model, worker });
+
+  faults.watch();
+  // Greenlets patch blocking functions of the standard library, so they come before the application.
+  const greenlets = model === "greenlet" ? await (await import("./greenlets.ts")).loadGreenlets() : null;
+  const application = await load(parent, (text) => log.info({ worker }, text));
+  const run =
+    greenlets === null
+      ? runAsync(application, faults)
+      : (await import("./run-greenlet.ts")).runGreenlet(application, faults, greenlets);
+  const serveRequest: RequestListener = (request, response) => {
+    account.begin(request, response);
+    run(request, response);
+  };
+  const listener = listenerFor({ parent, application, serveRequest, onRefused: (status) => account.refused(status) });
+  await listener.listen(parent.thread?.fd ?? firstExtraFd);
+
+  const snapshot = (): WorkerSnapshot => ({
+    worker,
+    pid: process.pid,
+    isolation: isMainThread ? "process" : "thread",
+    model,
+    state: listener.isDraining ? "draining" : "ready",
+    requests: account.counts(),
+    rssBytes: process.memoryUsage.rss(),
+  });
+  const reports = setInterval(() => void parent.send({ type: "report", workers: [snapshot()] }), reportEveryMs).unref();
+  parent.onStop = async (withinMs) => {
+    clearInterval(reports);
+    await drain({ listener, account, withinMs });
+    await endApplication(application, accessLog);
+  };
+  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+  await parent.send({ type: "report", workers: [snapshot()] });
+}
+
+async function load(parent: Parent, notice: (text: string) => void): Promise<Application> {
+  const { settings, address } = parent.order;
+  parent.release();
+  try {
+    return await loadApplication({ file: settings.app, address, startTimeoutMs: settings.startTimeoutMs, notice });
+  } finally {
+    parent.hold();
+  }
+}
+
+interface ListenerParts {
+  readonly parent: Parent;
+  readonly application: Application;
+  readonly serveRequest: RequestListener;
+  readonly onRefused: (status: number) => void;
+}
+
+function listenerFor({ parent, application, serveRequest, onRefused }: ListenerParts): Listener {
+  const serveEither: RequestListener = (request, response) => {
+    if (request.httpVersionMajor >= 2) overHttp2(request, response, serveRequest);
+    else serveRequest(request, response);
+  };
+  return new Listener({
+    settings: parent.order.settings,
+    tls: parent.order.tls,
+    serverSettings: application.serverSettings,
+    onRequest: serveEither,
+    onCheckContinue: (request, response) => checkContinue(application, request, response, serveEither),
+    takesUpgrades: () => application.takesUpgrades(),
+    onUpgrade: (request, socket, head) => application.upgrade(request, socket, head),
+    onRefused,
+  });
+}
+
+/** As http.Server: a program that listens for `checkContinue` decides; for others the client is told to go on. */
+function checkContinue(
+  application: Application,
+  request: IncomingMessage,
+  response: ServerResponse,
+  serve: RequestListener,
+): void {
+  const own = application.checkContinue();
+  if (own === null) {
+    response.writeContinue();
+    serve(request, response);
+  } else {
+    own(request, response);
+  }
+}
+
+interface Drain {
+  readonly listener: Listener;
+  readonly account: Account;
+  readonly withinMs: number;
+}
+
+/** Finishes what is in flight; what is not done after `withinMs` loses its connection. */
+async function drain({ listener, account, withinMs }: Drain): Promise<void> {
+  for (const response of account.open) {
+    if (!response.headersSent) response.setHeader("Connection", "close");
+  }
+  const deadline = setTimeout(() => listener.closeAll(), withinMs);
+  await listener.drain();
+  clearTimeout(deadline);
+}
+
+/** The application's own end: its close hooks, then its own SIGTERM listeners, which most programs clean up in. */
+async function endApplication(application: Application, accessLog: AccessLog | null): Promise<never> {
+  await application.close();
+  await accessLog?.close();
+  process.exit(0);
+}
+
+async function failToStart(parent: Parent, error: unknown): Promise<never> {
+  const report = reportOf(error);
+  await parent.send({ type: "failed", error: report });
+  process.exit(new SwitchyardError(report.code, report).exitCode);
+}

@@ -1,0 +1,38 @@
+// What one moment looks like: plain data that workers report and the status page shows.
+
+/** Requests of one worker since it started, and now. Each request that began is in exactly one of the next four. */
+export interface RequestCounts {
+  /** Requests that reached the application. */
+  readonly begun: number;
+  /** Given to the application and not yet answered. */
+  readonly inFlight: number;
+  /** Answered in full with a status below 500. */
+  readonly answered: number;
+  /** Answered in full with a status of 500 or more. */
+  readonly failed: number;
+  /** Left by the client before the answer was complete. */
+  readonly aborted: number;
+  /** Answered with a 4xx or 5xx by Switchyard itself, before they reached the application. Not part of `begun`. */
+  readonly refused: number;
+}
+
+export interface WorkerSnapshot {
+  readonly worker: number;
+  readonly pid: number;
+  readonly isolation: "process" | "thread";
+  readonly model: "sync" | "async" | "greenlet";
+  readonly state: "starting" | "ready" | "draining" | "stopped";
+  readonly requests: RequestCounts;
+  /** Resident memory of the worker's process, in bytes; threads of one process show the same figure. */
+  readonly rssBytes: number;
+}
+
+/** The queue of a sync pool. */
+export interface QueueSnapshot {
+  readonly length: number;
+  readonly limit: number;
+  /** Requests answered 503 because the queue was full. */
+  readonly refused: number;
+  /** Requests whose client left while they were queued. */
+  readonly abandoned: number;
+}

@@ -1,0 +1,202 @@
+// The balancer's process: the entry of a server with model sync. It owns the listening socket's connections and the queue,
+// and starts the sync workers: processes, threads of its own, or processes with threads.
+//
+// A request's way: listener.ts admits it, `balancer.offer` queues it and assigns it, a Transfer carries it to the worker
+// (worker/main.ts) and its response back to the client.
+
+import type { IncomingMessage } from "node:http";
+import { Account } from "../edge/account.ts";
+import { Listener } from "../edge/listener.ts";
+import { refuseConnection } from "../edge/refusals.ts";
+import { reportOf, SwitchyardError } from "../errors.ts";
+import { connectToParent, type Parent } from "../ipc/parent.ts";
+import { createAccessLog } from "../log/access.ts";
+import { createLogger } from "../log/logger.ts";
+import type { WorkerSnapshot } from "../metrics/snapshot.ts";
+import { Balancer } from "./balancer.ts";
+import { type Member, Pool } from "./pool.ts";
+import { firstExtraFd, ProcessHandle } from "./process-handle.ts";
+import { siblingModule } from "./sibling-module.ts";
+import { SyncWorker } from "./sync-worker.ts";
+import { ThreadHandle } from "./thread-handle.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
+
+/** How often the balancer tells the supervisor how it is, in milliseconds. */
+const reportEveryMs = 1_000;
+
+const parent = await connectToParent();
+await runBalancer(parent).catch((error) => failToStart(parent, error));
+
+async function runBalancer(parent: Parent): Promise<void> {
+  const { order } = parent;
+  const { settings } = order;
+  const log = createLogger({ level: settings.logLevel, component: "balancer" });
+  const accessLog = settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog });
+  const account = new Account({ accessLog, model: "sync", worker: null });
+  const plan = memberPlan(parent);
+  const byMember = new Map<Member, SyncWorker[]>();
+
+  const balancer = new Balancer({
+    queueLimit: settings.queueLimit,
+    runTimeoutMs: settings.runTimeoutMs,
+    account,
+    log,
+    killWorker: (worker, why) => {
+      if (plan.workersEach === 1) pool.kill(worker.member, why);
+      else worker.member.handle.send({ type: "endThread", worker: worker.number });
+    },
+  });
+  let application = { type: "ready", application: "", askedPort: null } as Parameters<Parent["send"]>[0];
+  const pool: Pool = new Pool({
+    name: plan.name,
+    size: plan.members,
+    start: plan.start,
+    startTimeoutMs: settings.startTimeoutMs,
+    log,
+    onReady: (member, message) => {
+      application = message;
+      const workers = member.handle.channels.map(
+        (channel, index) => new SyncWorker(member.slot * plan.workersEach + index + 1, member, channel),
+      );
+      byMember.set(member, workers);
+      for (const worker of workers) {
+        worker.channel.onClose = () => {
+          balancer.removeWorker(worker, "it died");
+          if (plan.workersEach === 1) killUnlessEnded(pool, member);
+        };
+        balancer.addWorker(worker);
+      }
+    },
+    onMessage: (member, message) => {
+      if (message.type !== "impaired") return;
+      log.error(
+        { pid: member.handle.pid, cause: message.cause },
+        `A thread died (${message.cause}); its process is replaced.`,
+      );
+      pool.replace(member, settings.drainTimeoutMs);
+    },
+    onRetire: (member) => {
+      for (const worker of byMember.get(member) ?? []) balancer.retireWorker(worker);
+    },
+    onGone: (member, death) => {
+      for (const worker of byMember.get(member) ?? []) balancer.removeWorker(worker, death.cause);
+      byMember.delete(member);
+    },
+    onGiveUp: (error) => void failToStart(parent, error),
+  });
+  const listener = new Listener({
+    settings,
+    tls: order.tls,
+    serverSettings: {},
+    onRequest: (request, response) => balancer.offer(request, response, false),
+    onCheckContinue: (request, response) => balancer.offer(request, response, true),
+    takesUpgrades: isWebSocket,
+    onUpgrade: (_request, socket) => {
+      account.refused(501);
+      refuseConnection(
+        socket,
+        501,
+        "Model sync serves one request at a time and no WebSocket; use --model async, hybrid or greenlet.",
+      );
+    },
+    onRefused: (status) => account.refused(status),
+  });
+
+  const snapshots = (): WorkerSnapshot[] =>
+    [...balancer.workers].map((worker) => ({
+      worker: worker.number,
+      pid: worker.member.handle.pid,
+      isolation: settings.threads > 0 ? "thread" : "process",
+      model: "sync",
+      state: listener.isDraining || worker.isLeaving ? "draining" : "ready",
+      requests: worker.counts(),
+      rssBytes: 0,
+    }));
+  const report = () =>
+    parent.send({ type: "report", workers: snapshots(), queue: balancer.queueSnapshot(), restarts: pool.restarts });
+
+  parent.onStop = (withinMs) => void stop({ listener, balancer, pool, accessLog, withinMs });
+  await pool.start();
+  await listener.listen(firstExtraFd);
+  await parent.send(application);
+  await report();
+  setInterval(() => void report(), reportEveryMs).unref();
+}
+
+interface MemberPlan {
+  readonly name: string;
+  readonly members: number;
+  /** Sync workers in each member. */
+  readonly workersEach: number;
+  readonly start: (slot: number) => WorkerHandle;
+}
+
+/** Threads of this process when one process was asked for; processes, or processes with threads, otherwise. */
+function memberPlan({ order }: Parent): MemberPlan {
+  const { settings } = order;
+  const entry = siblingModule(import.meta.url, "./worker/main");
+  const isThreads = settings.threads > 0 && settings.workers === 1;
+  if (isThreads) {
+    return {
+      name: "worker",
+      members: settings.threads,
+      workersEach: 1,
+      start: (slot) => new ThreadHandle({ entry, order: { ...order, workers: [slot + 1] }, withPort: true, fd: null }),
+    };
+  }
+  const workersEach = Math.max(1, settings.threads);
+  return {
+    name: settings.threads > 0 ? "process" : "worker",
+    members: order.workers.length / workersEach,
+    workersEach,
+    start: (slot) => {
+      const workers = Array.from({ length: workersEach }, (_, index) => slot * workersEach + index + 1);
+      const handle = new ProcessHandle({ entry, channelCount: workersEach });
+      handle.send({ type: "start", order: { ...order, workers } });
+      return handle;
+    },
+  };
+}
+
+interface Stopping {
+  readonly listener: Listener;
+  readonly balancer: Balancer;
+  readonly pool: Pool;
+  readonly accessLog: { close(): Promise<void> } | null;
+  readonly withinMs: number;
+}
+
+/** Takes no connection any more, lets the queue and the workers finish, answers 503 to what is left at the deadline. */
+async function stop({ listener, balancer, pool, accessLog, withinMs }: Stopping): Promise<never> {
+  const deadline = setTimeout(() => {
+    balancer.giveUp();
+    setTimeout(() => listener.closeAll(), lastAnswersWithinMs).unref();
+  }, withinMs);
+  await listener.drain();
+  clearTimeout(deadline);
+  await pool.stop(stopWorkersWithinMs);
+  await accessLog?.close();
+  process.exit(0);
+}
+
+/** How long the last answers have to reach their clients, in milliseconds. */
+const lastAnswersWithinMs = 500;
+/** Workers have nothing in flight by then: this is for the application's own end. */
+const stopWorkersWithinMs = 5_000;
+
+/** A worker that closed its channel serves nothing, so it must end, in case that it does not by itself. */
+function killUnlessEnded(pool: Pool, member: Member): void {
+  setTimeout(() => pool.kill(member, "it closed its channel for requests"), endAfterCloseMs).unref();
+}
+
+const endAfterCloseMs = 1_000;
+
+function isWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === "websocket";
+}
+
+async function failToStart(parent: Parent, error: unknown): Promise<never> {
+  const report = reportOf(error);
+  await parent.send({ type: "failed", error: report });
+  process.exit(new SwitchyardError(report.code, report).exitCode);
+}

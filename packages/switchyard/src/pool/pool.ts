@@ -1,0 +1,269 @@
+// A pool keeps workers of one kind at a target number: starts them, waits until each is ready, replaces one that dies,
+// stops them all. It knows nothing of requests, and starts a worker only through the `start` it was given.
+//
+// At first start, an application that can't be loaded ends everything: `start()` rejects with the application's own error.
+// Later a replacement is tried again after growing pauses (lifecycle.ts); when one can't be loaded and no worker is ready
+// any more, `onGiveUp` is told instead of trying for ever.
+//
+// Invariants, checked by `assertInvariants`: every member that is not stopped is in `#members`; a slot has at most one
+// member that is starting or ready; nothing is started once `stop()` was called.
+
+import assert from "node:assert";
+import { nowMs } from "../clock.ts";
+import { errorOf, SwitchyardError } from "../errors.ts";
+import type { FromWorker } from "../ipc/messages.ts";
+import type { Log } from "../log/log.ts";
+import { type Death, deathOf, type Exit } from "./death.ts";
+import { failuresAfterDeath, pauseBeforeRestartMs, type WorkerState } from "./lifecycle.ts";
+import type { WorkerHandle } from "./worker-handle.ts";
+
+export interface PoolOptions {
+  /** What its members are called in the log: "worker", "balancer". */
+  readonly name: string;
+  readonly size: number;
+  /** Makes the member of a slot. Its owner's `onMessage` is called for each message that is not about its life. */
+  readonly start: (slot: number) => WorkerHandle;
+  readonly startTimeoutMs: number;
+  readonly log: Log;
+  readonly onReady: (member: Member, message: FromWorker & { type: "ready" }) => void;
+  readonly onMessage: (member: Member, message: FromWorker) => void;
+  /** A member is about to be told to stop: give it nothing new. */
+  readonly onRetire?: (member: Member) => void;
+  /** A member has ended, asked or not. */
+  readonly onGone: (member: Member, death: Death) => void;
+  /** No member is ready, and the application can't be loaded any more. */
+  readonly onGiveUp: (error: SwitchyardError) => void;
+}
+
+/** One worker process or thread of a pool. */
+export class Member {
+  readonly slot: number;
+  readonly handle: WorkerHandle;
+  state: WorkerState;
+  /** Why Switchyard killed it, once it did. */
+  killedFor: string | null = null;
+  /** What it said before it ended because the application could not be loaded. */
+  failure: SwitchyardError | null = null;
+  /** Set while a successor is being started for it. */
+  hasSuccessor = false;
+
+  constructor(slot: number, handle: WorkerHandle, readyByMs: number) {
+    this.slot = slot;
+    this.handle = handle;
+    this.state = { is: "starting", readyByMs };
+  }
+}
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #members = new Set<Member>();
+  /** Deaths in a row, by slot. */
+  readonly #failures: number[];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #isStopping = false;
+  #restarts = 0;
+  #firstStart: { waiting: number; resolve: () => void; reject: (error: Error) => void } | null = null;
+  #whenEmpty: (() => void) | null = null;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#failures = Array<number>(options.size).fill(0);
+  }
+
+  get members(): ReadonlySet<Member> {
+    return this.#members;
+  }
+
+  /** Replacements started so far. */
+  get restarts(): number {
+    return this.#restarts;
+  }
+
+  /** Starts every worker. Resolves when all are ready; rejects with the first one's error when one can't be. */
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#firstStart = { waiting: this.#options.size, resolve, reject };
+      for (let slot = 0; slot < this.#options.size; slot++) this.#startMember(slot);
+    });
+  }
+
+  /** Ends a member now and lets another take its slot. */
+  kill(member: Member, reason: string): void {
+    if (member.state.is === "stopped" || member.killedFor !== null) return;
+    member.killedFor = reason;
+    member.handle.kill();
+  }
+
+  /** Starts a successor, and stops the member once that one is ready. */
+  replace(member: Member, withinMs: number): void {
+    if (this.#isStopping || member.state.is !== "ready" || member.hasSuccessor) return;
+    member.hasSuccessor = true;
+    this.#restarts++;
+    const successor = this.#startMember(member.slot);
+    this.#successions.set(successor, { member, withinMs });
+  }
+
+  /** Successors on their way, and whom to stop when they are ready. */
+  readonly #successions = new Map<Member, { member: Member; withinMs: number }>();
+
+  /** Lets every member finish what is in flight; kills what is left after `withinMs`. Resolves when all have ended. */
+  async stop(withinMs: number): Promise<void> {
+    this.#isStopping = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    for (const member of this.#members) this.#stopMember(member, withinMs);
+    if (this.#members.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  /** Kills every member now. */
+  killAll(reason: string): void {
+    this.#isStopping = true;
+    for (const member of this.#members) this.kill(member, reason);
+  }
+
+  assertInvariants(): void {
+    const taken = new Map<number, number>();
+    for (const member of this.#members) {
+      assert(member.state.is !== "stopped");
+      if (!member.hasSuccessor && member.state.is !== "draining")
+        taken.set(member.slot, (taken.get(member.slot) ?? 0) + 1);
+    }
+    for (const count of taken.values()) assert(count <= 1, "a slot has two workers");
+  }
+
+  #startMember(slot: number): Member {
+    const readyByMs = nowMs() + this.#options.startTimeoutMs;
+    const member = new Member(slot, this.#options.start(slot), readyByMs);
+    this.#members.add(member);
+    member.handle.onMessage = (message) => this.#onMessage(member, message);
+    member.handle.onExit = (exit) => this.#onExit(member, exit);
+    // The worker has the same deadline and reports what it waited for; this is for one that can't, being stuck.
+    this.#after(this.#options.startTimeoutMs + 2_000, () => {
+      if (member.state.is !== "starting") return;
+      member.failure = new SwitchyardError("SY_APP_SLOW", {
+        saw: `The application was not ready after ${this.#options.startTimeoutMs} ms, and its worker did not say why.`,
+        fix: "Look for an endless loop at the top level of the application, or raise startTimeoutMs.",
+      });
+      this.kill(member, "not ready in time");
+    });
+    return member;
+  }
+
+  #onMessage(member: Member, message: FromWorker): void {
+    switch (message.type) {
+      case "ready":
+        if (member.state.is === "starting") this.#onReady(member, message);
+        return;
+      case "failed":
+        member.failure = errorOf(message.error);
+        return;
+      default:
+        this.#options.onMessage(member, message);
+    }
+  }
+
+  #onReady(member: Member, message: FromWorker & { type: "ready" }): void {
+    member.state = { is: "ready", sinceMs: nowMs() };
+    this.#options.onReady(member, message);
+    const succession = this.#successions.get(member);
+    if (succession !== undefined) {
+      this.#successions.delete(member);
+      this.#stopMember(succession.member, succession.withinMs);
+    }
+    if (this.#firstStart !== null && --this.#firstStart.waiting === 0) {
+      this.#firstStart.resolve();
+      this.#firstStart = null;
+    }
+  }
+
+  #stopMember(member: Member, withinMs: number): void {
+    if (member.state.is === "draining" || member.state.is === "stopped") return;
+    member.state = { is: "draining", stopByMs: nowMs() + withinMs };
+    this.#options.onRetire?.(member);
+    member.handle.send({ type: "stop", withinMs });
+    // A little longer than the member gives itself, so that it can give up in order.
+    const timer = setTimeout(
+      () => this.kill(member, `not done ${withinMs} ms after it was told to stop`),
+      withinMs + 1_000,
+    );
+    timer.unref();
+  }
+
+  #onExit(member: Member, exit: Exit): void {
+    const stateBefore = member.state;
+    const death = deathOf(exit, member.killedFor);
+    member.state = { is: "stopped" };
+    this.#members.delete(member);
+    this.#options.onGone(member, death);
+    const succession = this.#successions.get(member);
+    this.#successions.delete(member);
+    if (succession !== undefined) succession.member.hasSuccessor = false;
+    if (this.#members.size === 0) this.#whenEmpty?.();
+    const wasAsked = stateBefore.is === "draining" || this.#isStopping;
+    if (wasAsked) return;
+    if (this.#firstStart !== null) {
+      this.#failFirstStart(member, death);
+      return;
+    }
+    this.#restart(member, stateBefore, death);
+  }
+
+  #failFirstStart(member: Member, death: Death): void {
+    const first = this.#firstStart;
+    this.#firstStart = null;
+    this.killAll("another worker could not start");
+    first?.reject(member.failure ?? endedWhileLoading(death));
+  }
+
+  #restart(member: Member, stateBefore: WorkerState, death: Death): void {
+    const { log, name } = this.#options;
+    if (stateBefore.is === "starting" && this.#readyCount() === 0 && this.#failuresOf(member) >= lastTry) {
+      this.#isStopping = true;
+      this.#options.onGiveUp(member.failure ?? endedWhileLoading(death));
+      return;
+    }
+    const failures = failuresAfterDeath(this.#failuresOf(member), stateBefore, nowMs());
+    this.#failures[member.slot] = failures;
+    const pauseMs = pauseBeforeRestartMs(failures);
+    const reason = member.failure === null ? death.cause : `${death.cause}; ${member.failure.message}`;
+    log.error(
+      { worker: member.slot, pid: member.handle.pid, cause: death.cause, nextStartMs: pauseMs },
+      `${name} ${member.slot} ended (${reason}); another is started ${pauseMs === 0 ? "now" : `in ${pauseMs} ms`}`,
+    );
+    this.#restarts++;
+    if (pauseMs === 0) this.#startMember(member.slot);
+    else this.#after(pauseMs, () => this.#startMember(member.slot));
+  }
+
+  #failuresOf(member: Member): number {
+    return this.#failures[member.slot] ?? 0;
+  }
+
+  #readyCount(): number {
+    let count = 0;
+    for (const member of this.#members) if (member.state.is === "ready") count++;
+    return count;
+  }
+
+  #after(delayMs: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      if (!this.#isStopping) action();
+    }, delayMs);
+    this.#timers.add(timer);
+  }
+}
+
+/** A replacement that fails to load while none is ready is tried this often before the server gives up. */
+const lastTry = 5;
+
+function endedWhileLoading(death: Death): SwitchyardError {
+  return new SwitchyardError("SY_APP_EXITED", {
+    saw: `The application ended its own process while it was being loaded (${death.cause}).`,
+    fix: "Remove the call of process.exit(), or look above for what the application or Node printed.",
+    cause: death.error,
+  });
+}

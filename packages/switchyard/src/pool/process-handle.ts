@@ -1,0 +1,78 @@
+// A worker that lives in a process of its own.
+//
+// Control messages go over Node's IPC channel. Requests for sync workers go over one socket pair each, and listening
+// sockets are inherited, both as file descriptors from `firstExtraFd` on. Output goes straight to the server's own
+// stdout and stderr. The process is in a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone,
+// which then drains; it ends by itself when the IPC channel closes, so none outlives its parent.
+
+import { type ChildProcess, fork } from "node:child_process";
+import type { Socket } from "node:net";
+import { SocketChannel } from "../ipc/channel.ts";
+import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { Exit } from "./death.ts";
+import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
+
+/** Where extra descriptors begin in a worker process: after stdin, stdout, stderr and the IPC channel. */
+export const firstExtraFd = 4;
+
+export interface ProcessPlan {
+  /** The module that the process runs. */
+  readonly entry: URL;
+  /** Listening sockets to inherit, by file descriptor, from `firstExtraFd` on. */
+  readonly listenFds?: readonly number[];
+  /** How many channels for requests it needs, after the listening sockets. */
+  readonly channelCount?: number;
+}
+
+export class ProcessHandle implements WorkerHandle {
+  readonly isolation = "process";
+  readonly pid: number;
+  readonly channels: readonly RequestChannel[];
+  onMessage: (message: FromWorker) => void = () => {};
+  onExit: (exit: Exit) => void = () => {};
+  readonly #child: ChildProcess;
+
+  constructor(plan: ProcessPlan) {
+    const listenFds = plan.listenFds ?? [];
+    const channelCount = plan.channelCount ?? 0;
+    this.#child = fork(plan.entry, [], {
+      detached: true,
+      stdio: ["ignore", "inherit", "inherit", "ipc", ...listenFds, ...Array<"pipe">(channelCount).fill("pipe")],
+    });
+    this.pid = this.#child.pid ?? -1;
+    const firstChannel = firstExtraFd + listenFds.length;
+    this.channels = Array.from({ length: channelCount }, (_, index) => {
+      // A "pipe" at a descriptor above 2 is a two-way socket; Node's types know only its two halves.
+      const socket = this.#child.stdio[firstChannel + index] as unknown as Socket;
+      return new SocketChannel<ToSyncWorker, FromSyncWorker>(socket);
+    });
+    this.#child.on("message", (message) => {
+      // Applications may call process.send() themselves (PM2's `ready`): what is not ours is left alone.
+      if (isFromWorker(message)) this.onMessage(message);
+    });
+    let hasEnded = false;
+    const end = (exit: Exit) => {
+      if (hasEnded) return;
+      hasEnded = true;
+      this.onExit(exit);
+    };
+    this.#child.once("error", (error) => end({ code: null, signal: null, error }));
+    this.#child.once("exit", (code, signal) => end({ code, signal }));
+  }
+
+  send(message: ToWorker): void {
+    // A worker that is ending has closed its side: its exit says the rest.
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+const typesFromWorker = new Set<string>(["ready", "failed", "impaired", "report"] satisfies FromWorker["type"][]);
+
+function isFromWorker(message: unknown): message is FromWorker {
+  if (typeof message !== "object" || message === null || !("type" in message)) return false;
+  return typeof message.type === "string" && typesFromWorker.has(message.type);
+}

@@ -1,0 +1,65 @@
+// A worker that lives in a thread of this process. Its death by an uncaught error, process.exit() or lack of heap ends the
+// thread alone; a crash in native code ends the whole process.
+
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { PortChannel } from "../ipc/channel.ts";
+import type { FromSyncWorker, FromWorker, StartOrder, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { Exit } from "./death.ts";
+import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
+
+/** What a worker thread finds in `workerData`. */
+export interface ThreadData {
+  readonly order: StartOrder;
+  /** For requests, when it is a sync worker served from this process. */
+  readonly port: MessagePort | null;
+  /** A descriptor of this process that is this thread's alone: its listening socket or its channel for requests. */
+  readonly fd: number | null;
+}
+
+export interface ThreadPlan {
+  readonly entry: URL;
+  readonly order: StartOrder;
+  /** Give the thread a port for requests. */
+  readonly withPort: boolean;
+  readonly fd: number | null;
+}
+
+export class ThreadHandle implements WorkerHandle {
+  readonly isolation = "thread";
+  readonly pid = process.pid;
+  readonly channels: readonly RequestChannel[];
+  /** The number of the worker that it runs. */
+  readonly worker: number;
+  onMessage: (message: FromWorker) => void = () => {};
+  onExit: (exit: Exit) => void = () => {};
+  readonly #worker: Worker;
+
+  constructor(plan: ThreadPlan) {
+    const ports = plan.withPort ? new MessageChannel() : null;
+    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, fd: plan.fd };
+    this.#worker = new Worker(plan.entry, {
+      workerData: data,
+      transferList: ports === null ? [] : [ports.port2],
+      name: `worker ${plan.order.workers.join(", ")}`,
+    });
+    this.worker = plan.order.workers[0] ?? 0;
+    this.channels = ports === null ? [] : [new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1)];
+    let error: Error | undefined;
+    this.#worker.on("message", (message: FromWorker) => this.onMessage(message));
+    this.#worker.on("error", (thrown) => {
+      error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    });
+    this.#worker.once("exit", (code) => {
+      ports?.port1.close();
+      this.onExit({ code, signal: null, ...(error === undefined ? {} : { error }) });
+    });
+  }
+
+  send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  kill(): void {
+    void this.#worker.terminate();
+  }
+}

@@ -1,0 +1,172 @@
+// A transfer is one request in a sync worker: it sends the request's head and body to the worker and the worker's response
+// to the client, with backpressure both ways, and makes sure that the client gets exactly one answer whatever happens.
+//
+// Two ends close independently. The client's end: the response is complete, or the client has gone. The worker's end: the
+// worker says `free`, or it is dead. `onFree` and `onClosed` tell the balancer of each, once.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest } from "node:http2";
+import { headOf, writeHead } from "../edge/front.ts";
+import { refuse } from "../edge/refusals.ts";
+import { byteLength, Outstanding, Taken } from "../ipc/credit.ts";
+import type { FromSyncWorker, Piece, ResponseHead } from "../ipc/messages.ts";
+import type { RequestChannel } from "./worker-handle.ts";
+
+export interface TransferParts {
+  readonly id: number;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly expectsContinue: boolean;
+  readonly channel: RequestChannel;
+  /** The worker takes another request. Not called when it died. */
+  readonly onFree: () => void;
+}
+
+export class Transfer {
+  readonly id: number;
+  readonly #parts: TransferParts;
+  readonly #requestOutstanding = new Outstanding();
+  readonly #responseTaken = new Taken();
+  /** Bytes of the response that the client's socket has not taken yet, to be credited when it drains. */
+  #undrainedBytes = 0;
+  #workerIsDone = false;
+
+  constructor(parts: TransferParts) {
+    this.id = parts.id;
+    this.#parts = parts;
+  }
+
+  /** Sends the request on its way. */
+  start(): void {
+    const { request, response, channel, expectsContinue } = this.#parts;
+    const hasBody = mayHaveBody(request);
+    channel.send({ type: "request", id: this.id, head: headOf(request), hasBody, expectsContinue });
+    response.once("close", () => this.#onClientClose());
+    if (hasBody) this.#sendBody();
+  }
+
+  receive(message: FromSyncWorker): void {
+    const { response, onFree } = this.#parts;
+    switch (message.type) {
+      case "interim":
+        this.#writeInterim(message.head);
+        return;
+      case "head":
+        if (this.#mayAnswer()) writeHead(response, message.head);
+        return;
+      case "body":
+        this.#writeBody(message.piece);
+        return;
+      case "bodyEnd":
+        if (isOpen(response)) {
+          if (message.rawTrailers.length > 0) response.addTrailers(pairsOf(message.rawTrailers));
+          response.end();
+        }
+        return;
+      case "answer":
+        if (this.#mayAnswer()) {
+          writeHead(response, message.head);
+          response.end(message.piece);
+        }
+        return;
+      case "credit":
+        if (this.#requestOutstanding.credited(message.bytes)) this.#parts.request.resume();
+        return;
+      case "broken":
+        // The program destroyed the connection: so does http.Server.
+        response.destroy();
+        return;
+      case "free":
+        this.#workerIsDone = true;
+        onFree();
+        return;
+    }
+  }
+
+  /** The worker can't finish it: the client gets `status` if no answer has begun, otherwise the end of its connection. */
+  fail(status: number, why: string): void {
+    this.#workerIsDone = true;
+    const { response } = this.#parts;
+    if (isOpen(response)) refuse(response, status, why);
+  }
+
+  #sendBody(): void {
+    const { request, channel } = this.#parts;
+    request.on("data", (chunk: Buffer) => {
+      channel.send({ type: "body", id: this.id, piece: chunk });
+      if (!this.#requestOutstanding.sent(chunk.length)) request.pause();
+    });
+    request.on("end", () => channel.send({ type: "bodyEnd", id: this.id, rawTrailers: request.rawTrailers }));
+    // A client that goes away in the middle of its body: the response's close tells of it.
+    request.on("error", () => {});
+  }
+
+  #writeBody(piece: Piece): void {
+    const { response } = this.#parts;
+    const bytes = byteLength(piece);
+    if (!isOpen(response)) return;
+    if (response.write(piece)) {
+      this.#credit(bytes);
+      return;
+    }
+    if (this.#undrainedBytes === 0) {
+      response.once("drain", () => {
+        const drained = this.#undrainedBytes;
+        this.#undrainedBytes = 0;
+        this.#credit(drained);
+      });
+    }
+    this.#undrainedBytes += bytes;
+  }
+
+  #credit(bytes: number): void {
+    const credit = this.#responseTaken.add(bytes);
+    if (credit > 0 && !this.#workerIsDone) this.#parts.channel.send({ type: "credit", id: this.id, bytes: credit });
+  }
+
+  #writeInterim(head: ResponseHead): void {
+    const { response } = this.#parts;
+    if (!this.#mayAnswer()) return;
+    if (head.status === 100) response.writeContinue();
+    else if (head.status === 102) response.writeProcessing();
+    else if (head.status === 103) response.writeEarlyHints(hintsOf(head.rawHeaders));
+  }
+
+  #onClientClose(): void {
+    if (this.#workerIsDone || this.#parts.response.writableFinished) return;
+    this.#parts.channel.send({ type: "abort", id: this.id });
+  }
+
+  #mayAnswer(): boolean {
+    const { response } = this.#parts;
+    return isOpen(response) && !response.headersSent;
+  }
+}
+
+function isOpen(response: ServerResponse): boolean {
+  return !response.destroyed && !response.writableEnded;
+}
+
+/** Whether the client sends a body (RFC 9112 §6.3, RFC 9113 §8.1). */
+function mayHaveBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders;
+  const length = request.headers["content-length"];
+  return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
+}
+
+function pairsOf(raw: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i]!, raw[i + 1]!]);
+  return pairs;
+}
+
+/** Headers of a 103 response as `writeEarlyHints` takes them: a list for a field that comes more than once. */
+function hintsOf(raw: readonly string[]): Record<string, string | string[]> {
+  const hints: Record<string, string | string[]> = {};
+  for (const [name, value] of pairsOf(raw)) {
+    const key = name.toLowerCase();
+    const before = hints[key];
+    hints[key] = before === undefined ? value : [before, value].flat();
+  }
+  return hints;
+}

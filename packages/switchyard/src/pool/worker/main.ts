@@ -1,0 +1,90 @@
+// A sync worker: runs the application for one request at a time. The entry of its process, of a thread in the balancer's
+// process, or of one of several threads in a process of their own.
+//
+// A request's way: the channel brings it, request.ts makes an Exchange of it, the application answers, the response goes
+// back by the channel, and `free` asks for the next.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { isMainThread } from "node:worker_threads";
+import type { Application } from "../../app/application.ts";
+import { loadApplication } from "../../app/load.ts";
+import { reportOf, SwitchyardError } from "../../errors.ts";
+import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
+import type { FromSyncWorker, ToSyncWorker } from "../../ipc/messages.ts";
+import { connectToParent, type Parent } from "../../ipc/parent.ts";
+import { createLogger } from "../../log/logger.ts";
+import { Faults } from "../../loop/faults.ts";
+import { runAsync } from "../../loop/run-async.ts";
+import { firstExtraFd } from "../process-handle.ts";
+import { hostThreads } from "../thread-host.ts";
+import { RequestDesk } from "./request.ts";
+
+const parent = await connectToParent();
+if (isMainThread && parent.order.workers.length > 1) {
+  hostThreads(parent, new URL(import.meta.url));
+} else {
+  await runSyncWorker(parent).catch((error) => failToStart(parent, error));
+}
+
+async function runSyncWorker(parent: Parent): Promise<void> {
+  const { settings, address } = parent.order;
+  const worker = parent.order.workers[0] ?? 0;
+  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
+  const faults = new Faults(log, worker);
+  faults.watch();
+  const greenlets = await greenletsIfAny();
+
+  parent.release();
+  const application = await loadApplication({
+    file: settings.app,
+    address,
+    startTimeoutMs: settings.startTimeoutMs,
+    notice: (text) => log.info({ worker }, text),
+  });
+  parent.hold();
+
+  const told: Application = Object.create(application, {
+    handle: {
+      value: (request: IncomingMessage, response: ServerResponse) => {
+        const result = application.handle(request, response);
+        desk.returned(request, result);
+        return result;
+      },
+    },
+  });
+  const run =
+    greenlets === null
+      ? runAsync(told, faults)
+      : (await import("../../loop/run-greenlet.ts")).runGreenlet(told, faults, greenlets);
+  const desk = new RequestDesk({ channel: channelOf(parent), application, run });
+  parent.onStop = async () => {
+    await desk.finish();
+    await application.close();
+    process.exit(0);
+  };
+  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+}
+
+/** Under sync, `wait` makes the worker wait, which it does by suspending the request's greenlet. Without the addon the rest works. */
+async function greenletsIfAny(): Promise<typeof import("@switchyard/greenlet") | null> {
+  const greenlets = await import("@switchyard/greenlet");
+  try {
+    greenlets.spawnNow(() => {});
+    return greenlets;
+  } catch {
+    // `wait` says itself what is missing, to the program that calls it.
+    return null;
+  }
+}
+
+function channelOf({ thread }: Parent): Channel<FromSyncWorker, ToSyncWorker> {
+  if (thread !== null && thread.port !== null) return new PortChannel<FromSyncWorker, ToSyncWorker>(thread.port);
+  return new SocketChannel<FromSyncWorker, ToSyncWorker>(new Socket({ fd: thread?.fd ?? firstExtraFd }));
+}
+
+async function failToStart(parent: Parent, error: unknown): Promise<never> {
+  const report = reportOf(error);
+  await parent.send({ type: "failed", error: report });
+  process.exit(new SwitchyardError(report.code, report).exitCode);
+}

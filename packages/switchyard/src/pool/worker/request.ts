@@ -1,0 +1,173 @@
+// The desk of a sync worker: the one request that it has, from the channel to the application and back.
+//
+// It says `free` when the worker may get another: the response is complete and the request's body is over. When the client
+// hung up, the handler may still be at work, and a worker has one request at a time: it is free once the handler ends its
+// response or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Application } from "../../app/application.ts";
+import type { RequestListener } from "../../edge/listener.ts";
+import { Exchange, type Outlet } from "../../exchange/exchange.ts";
+import type { Channel } from "../../ipc/channel.ts";
+import { byteLength, Outstanding, Taken } from "../../ipc/credit.ts";
+import type { FromSyncWorker, Piece, ToSyncWorker } from "../../ipc/messages.ts";
+
+export interface DeskParts {
+  readonly channel: Channel<FromSyncWorker, ToSyncWorker>;
+  readonly application: Application;
+  /** Runs the application for a request. */
+  readonly run: RequestListener;
+}
+
+interface Current {
+  readonly id: number;
+  readonly exchange: Exchange;
+  readonly responseOutstanding: Outstanding;
+  readonly requestTaken: Taken;
+  /** Bytes of the body that the application has not asked for more after. */
+  heldCredit: number;
+  isAborted: boolean;
+  /** The promise that the handler returned has settled. */
+  hasSettled: boolean;
+}
+
+/** How long a worker waits for a handler whose client has gone, in milliseconds. */
+const abortGraceMs = 1_000;
+
+export class RequestDesk {
+  readonly #parts: DeskParts;
+  #current: Current | null = null;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    parts.channel.onMessage = (message) => this.#receive(message);
+    // The balancer is gone: there is nobody to answer to.
+    parts.channel.onClose = () => process.exit(0);
+  }
+
+  /** Resolves when the worker has no request. */
+  finish(): Promise<void> {
+    if (this.#current === null) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenIdle = resolve;
+    });
+  }
+
+  #receive(message: ToSyncWorker): void {
+    if (message.type === "request") {
+      this.#begin(message);
+      return;
+    }
+    const current = this.#current;
+    if (current === null || current.id !== message.id) return;
+    switch (message.type) {
+      case "body":
+        this.#pushBody(current, message.piece);
+        return;
+      case "bodyEnd":
+        current.exchange.endBody(message.rawTrailers);
+        return;
+      case "credit":
+        if (current.responseOutstanding.credited(message.bytes)) current.exchange.resume();
+        return;
+      case "abort":
+        current.isAborted = true;
+        current.exchange.abort();
+        return;
+    }
+  }
+
+  #begin(message: ToSyncWorker & { type: "request" }): void {
+    const { id } = message;
+    const exchange = new Exchange(message.head, message.hasBody, this.#outletFor(id));
+    this.#current = {
+      id,
+      exchange,
+      responseOutstanding: new Outstanding(),
+      requestTaken: new Taken(),
+      heldCredit: 0,
+      isAborted: false,
+      hasSettled: false,
+    };
+    if (message.expectsContinue) this.#checkContinue(exchange.request, exchange.response);
+    else this.#parts.run(exchange.request, exchange.response);
+  }
+
+  /** As http.Server: a program that listens for `checkContinue` decides; for others the client is told to go on. */
+  #checkContinue(request: IncomingMessage, response: ServerResponse): void {
+    const own = this.#parts.application.checkContinue();
+    if (own === null) {
+      response.writeContinue();
+      this.#parts.run(request, response);
+    } else {
+      own(request, response);
+    }
+  }
+
+  #outletFor(id: number): Outlet {
+    const { channel } = this.#parts;
+    return {
+      interim: (head) => channel.send({ type: "interim", id, head }),
+      head: (head) => channel.send({ type: "head", id, head }),
+      body: (piece) => {
+        channel.send({ type: "body", id, piece });
+        return this.#current?.responseOutstanding.sent(byteLength(piece)) ?? true;
+      },
+      end: (rawTrailers) => channel.send({ type: "bodyEnd", id, rawTrailers }),
+      answer: (head, piece) => channel.send({ type: "answer", id, head, piece }),
+      broken: () => channel.send({ type: "broken", id }),
+      want: () => this.#giveCredit(0),
+      closed: () => this.#closed(id),
+    };
+  }
+
+  #pushBody(current: Current, piece: Piece): void {
+    const wantsMore = current.exchange.pushBody(piece);
+    if (wantsMore) this.#giveCredit(byteLength(piece));
+    else current.heldCredit += byteLength(piece);
+  }
+
+  #giveCredit(bytes: number): void {
+    const current = this.#current;
+    if (current === null) return;
+    const credit = current.requestTaken.add(bytes + current.heldCredit);
+    current.heldCredit = 0;
+    if (credit > 0) this.#parts.channel.send({ type: "credit", id: current.id, bytes: credit });
+  }
+
+  /** The handler of a request has returned this; a promise tells when it is done. */
+  returned(request: IncomingMessage, result: unknown): void {
+    const current = this.#current;
+    if (current?.exchange.request !== request || !(result instanceof Promise)) return;
+    const settled = () => {
+      current.hasSettled = true;
+      if (current.isAborted) this.#free(current.id);
+    };
+    result.then(settled, settled);
+  }
+
+  #closed(id: number): void {
+    const current = this.#current;
+    if (current?.id !== id) return;
+    const { response } = current.exchange;
+    if (!current.isAborted || current.hasSettled || response.writableEnded) {
+      this.#free(id);
+      return;
+    }
+    const end = response.end;
+    // The last thing that most handlers do, on a response that goes nowhere by now.
+    response.end = ((...args: Parameters<typeof end>) => {
+      this.#free(id);
+      return end.apply(response, args);
+    }) as typeof end;
+    setTimeout(() => this.#free(id), abortGraceMs);
+  }
+
+  #free(id: number): void {
+    if (this.#current?.id !== id) return;
+    this.#current = null;
+    this.#parts.channel.send({ type: "free", id });
+    this.#whenIdle?.();
+  }
+}

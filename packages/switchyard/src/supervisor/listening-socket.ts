@@ -1,0 +1,136 @@
+// The server's listening socket: bound here once, inherited by whoever accepts on it.
+//
+// The supervisor binds and holds it but never accepts, so it outlives every worker: connections that arrive while a worker
+// is being replaced wait in the kernel's queue. It listens from the moment the first worker is ready.
+
+import { lookup } from "node:dns/promises";
+import { lstatSync, unlinkSync } from "node:fs";
+import net, { isIP } from "node:net";
+import { getSystemErrorMap } from "node:util";
+import type { ListeningAddress } from "../app/application.ts";
+import type { ServeSettings } from "../config/settings.ts";
+import { SwitchyardError } from "../errors.ts";
+
+export interface ListeningSocket {
+  /** Its descriptor in this process, for child processes to inherit. */
+  readonly fd: number;
+  readonly address: ListeningAddress;
+  close(): void;
+}
+
+/** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
+export async function bindListeningSocket(settings: ServeSettings): Promise<ListeningSocket> {
+  if (settings.unix !== null) await removeStaleSocket(settings.unix);
+  const { unix, host, port } = settings;
+  try {
+    return unix === null ? bindTcp(await numericAddress(host), port) : bindUnix(unix);
+  } catch (error) {
+    throw bindError(error as NodeJS.ErrnoException, unix ?? `${host}:${port}`);
+  }
+}
+
+async function numericAddress(host: string): Promise<string> {
+  return isIP(host) === 0 ? (await lookup(host)).address : host;
+}
+
+function bindTcp(host: string, port: number): ListeningSocket {
+  const bound = bind({ host, port });
+  const address = bound.address() as net.AddressInfo;
+  return { fd: bound.fd(), address, close: () => bound.close() };
+}
+
+function bindUnix(path: string): ListeningSocket {
+  const bound = bind({ path });
+  return { fd: bound.fd(), address: path, close: () => bound.close() };
+}
+
+/** A UNIX socket whose server is gone leaves its file behind; one that answers belongs to somebody. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSocket()) return;
+  const isStale = await new Promise<boolean>((resolve) => {
+    const probe = net.connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+  if (isStale) unlinkSync(path);
+}
+
+function bindError(error: NodeJS.ErrnoException, where: string): unknown {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new SwitchyardError("SY_PORT_IN_USE", {
+        saw: `${where} is in use by another process.`,
+        fix: "Stop that process, or choose another with --port or --unix.",
+        cause: error,
+      });
+    case "EACCES":
+    case "EPERM":
+      return new SwitchyardError("SY_PORT_DENIED", {
+        saw: `This user may not listen on ${where}.`,
+        fix: "Choose a port of 1024 or more, or a folder that this user may write to.",
+        cause: error,
+      });
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "ENOENT":
+    case "ENOTDIR":
+    case "EINVAL":
+      return new SwitchyardError("SY_PORT_DENIED", {
+        saw: `${where} is not an address that this machine can listen on (${error.code}).`,
+        fix: "Use an address of this machine (127.0.0.1, 0.0.0.0, ::) or an existing folder for a UNIX socket.",
+        cause: error,
+      });
+    default:
+      return error;
+  }
+}
+
+/** What net.BoundSocket has (Node 26, and late versions of 24); declared here because the types of 24 lack it. */
+interface BoundSocket {
+  fd(): number;
+  address(): net.AddressInfo | string;
+  close(): void;
+}
+
+interface NetWithBinding {
+  readonly BoundSocket?: new (options: { host?: string; port?: number; path?: string }) => BoundSocket;
+  /** How node:cluster itself binds a shared socket, in every version that has no BoundSocket. */
+  _createServerHandle(address: string, port: number, addressType: number): RawHandle | number;
+}
+
+interface RawHandle {
+  readonly fd: number;
+  getsockname?(out: object): number;
+  close(): void;
+}
+
+function bind(target: { host: string; port: number } | { path: string }): BoundSocket {
+  const binding = net as unknown as NetWithBinding;
+  if (binding.BoundSocket !== undefined) return new binding.BoundSocket(target);
+  const handle =
+    "path" in target
+      ? binding._createServerHandle(target.path, -1, -1)
+      : binding._createServerHandle(target.host, target.port, isIP(target.host));
+  if (typeof handle === "number") throw systemError(handle);
+  const name: { address?: string; family?: string; port?: number } = {};
+  // libuv reports a taken port only when the name is asked for.
+  const status = handle.getsockname?.(name) ?? 0;
+  if (status !== 0) {
+    handle.close();
+    throw systemError(status);
+  }
+  return {
+    fd: () => handle.fd,
+    address: () => ("path" in target ? target.path : (name as net.AddressInfo)),
+    close: () => handle.close(),
+  };
+}
+
+function systemError(errno: number): NodeJS.ErrnoException {
+  const [code, text] = getSystemErrorMap().get(errno) ?? ["UNKNOWN", "unknown error"];
+  return Object.assign(new Error(text), { code, errno });
+}
