@@ -20,11 +20,14 @@ import * as pages from "./pages.ts";
 import { search } from "./search.ts";
 import { skyOf } from "./sky.ts";
 
+/** The codes of what `wait` throws outside a greenlet, and where greenlets are not to be had. */
+const cannotWaitHere: ReadonlySet<unknown> = new Set(["ERR_NOT_IN_GREENLET", "ERR_ADDON_UNAVAILABLE"]);
+
 const app = express();
 app.disable("x-powered-by");
 
-app.get("/", (_request, response) => {
-  response.send(pages.firstPage(cityCount).text);
+app.get("/", (request, response) => {
+  response.send(pages.firstPage(cityCount, request.get("host") ?? "localhost").text);
 });
 
 app.get("/hello", (_request, response) => {
@@ -139,6 +142,8 @@ app.use((request: Request, _response: Response) => {
 });
 
 app.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+  // Nobody is left to answer, and nothing went wrong here that a log should tell.
+  if (isFromClientLeaving(error)) return;
   // Too late for another answer: Express closes the connection, so that the client knows it is not complete.
   if (response.headersSent) return next(error);
   const status = statusOf(error);
@@ -173,9 +178,17 @@ function neighboursOf(
   });
 }
 
+/** What a pipeline to a response, and reading a request's body, throw when the client has gone. */
+function isFromClientLeaving(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  return error.code === "ERR_STREAM_PREMATURE_CLOSE" || error.code === "ECONNRESET";
+}
+
 function statusOf(error: unknown): number {
   if (error instanceof input.RequestError) return error.status;
-  // Express's own errors (a path that can't be decoded, for one) carry a status as well.
+  // `wait` can't work under every model; its message says where it does. What was asked for is not wrong, only not here.
+  if (error instanceof Error && "code" in error && cannotWaitHere.has(error.code)) return 501;
+  // The upstream's failures, and Express's own errors (a path that can't be decoded, for one) carry a status.
   if (error instanceof Error && "status" in error && typeof error.status === "number") return error.status;
   return 500;
 }

@@ -12,7 +12,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { countries } from "countries-list";
 
 /** Raise it when the tables or the packages that they are filled from change: an older file is then made again. */
-const atlasVersion = 1;
+const atlasVersion = 2;
 
 /** How long a start waits for another one that is filling the file, in milliseconds. */
 const fillDeadlineMs = 60_000;
@@ -81,7 +81,7 @@ function createTables(database: DatabaseSync): void {
       population INTEGER NOT NULL, latitude REAL NOT NULL, longitude REAL NOT NULL
     );
     CREATE VIRTUAL TABLE city_names USING fts5 (
-      name, content = 'cities', content_rowid = 'rank', detail = 'column', prefix = '1 2 3',
+      name, content = 'cities', content_rowid = 'rank', prefix = '1 2 3',
       tokenize = "unicode61 remove_diacritics 2"
     );
   `);

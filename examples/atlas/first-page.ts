@@ -46,8 +46,13 @@ const routes: readonly Route[] = [
   },
   {
     kind: "CPU, 50 ms",
+    path: "/map.svg",
+    prose: "The world, drawn from nothing but its cities. Drawn anew for each request.",
+  },
+  {
+    kind: "CPU, 10 to 30 ms",
     path: "/map.svg?country=IT",
-    prose: "A country, or the world, drawn from nothing but its cities. Drawn anew for each request.",
+    prose: "One country, in its own shape. Any two-letter code will do.",
   },
   {
     kind: "streamed",
@@ -77,7 +82,7 @@ const models: readonly ModelProse[] = [
     name: "sync",
     flags: "--model sync --workers 4",
     expect:
-      "Four workers, each with one request at a time; the fifth request waits in the queue. Heavy reports don't hold up /hello until all four workers are busy, and then it waits for one of them. A city page keeps its worker for the tenth of a second that it waits, so four workers answer forty a second and no more.",
+      "Four workers, each with one request at a time; the fifth request waits in the queue. Three heavy reports leave a worker for /hello; a fourth one does not, and then it waits for the first that is done. A city page keeps its worker for the tenth of a second that it waits, so four workers answer forty a second and no more.",
   },
   {
     name: "async",
@@ -99,7 +104,8 @@ const models: readonly ModelProse[] = [
   },
 ];
 
-export function firstPage(cityCount: number): Html {
+/** `host` is where the reader found this page, for commands that can be copied as they are. */
+export function firstPage(cityCount: number, host: string): Html {
   const content = html`
 <h1>The world's cities, on four kinds of server</h1>
 <p class="lead">An ordinary Express application over ${cityCount.toLocaleString("en")} cities in SQLite. It knows nothing of the server that
@@ -111,25 +117,25 @@ ${searchForm("")}
 <div class="cards">${routes.map(routeCard)}</div>
 
 <h2>See a heavy report hold up the others</h2>
-<p>Four requests for half a second of calculation each, and meanwhile ${"/hello"}, ${40} times in a row. Each bar is one /hello,
-one millisecond a stub and one second full height; amber is over 50 ms.</p>
+<p>Three requests for half a second of calculation each, and meanwhile <code>/hello</code>, forty times, one after another.
+Each bar is one <code>/hello</code>: a millisecond is a stub, a second is full height, and amber is over 50 ms.</p>
 <button id="run" type="button">Run it on this server</button>
 <div class="bars" id="bars" aria-hidden="true"></div>
 <p id="result" role="status" class="soft">Not run yet.</p>
 
 <h2>The models, and what to expect</h2>
-<div class="cards">${models.map(modelCard)}</div>
+<div class="cards wide">${models.map(modelCard)}</div>
 
 <h2>From a terminal</h2>
 <p>Every route answers JSON to a client that does not ask for HTML.</p>
-<pre>curl "localhost:3000/search?q=sao+pau&limit=3"
-curl localhost:3000/cities/3448439
-curl -N "localhost:3000/live/events?count=5"
-curl -o cities.csv localhost:3000/export.csv
-curl -T cities.csv -X POST localhost:3000/upload</pre>
-<p>Five at once, of a server with four sync workers: four answers after a tenth of a second, the fifth after two.</p>
+<pre>curl "http://${host}/search?q=sao+pau&limit=3"
+curl http://${host}/cities/3448439
+curl -N "http://${host}/live/events?count=5"
+curl -o cities.csv http://${host}/export.csv
+curl -T cities.csv -X POST http://${host}/upload</pre>
+<p>Five at once, of a server with four sync workers: four are answered after a tenth of a second, the fifth after two tenths.</p>
 <pre>for n in 1 2 3 4 5; do
-  curl -s -o /dev/null -w "%{time_total}\\n" localhost:3000/cities/2988507 &
+  curl -s -o /dev/null -w "%{time_total}\\n" http://${host}/cities/2988507 &
 done; wait</pre>
 <p>A slower upstream makes it plain: start the server with <code>ATLAS_UPSTREAM_MS=2000</code>.</p>`;
   return page("Atlas", { content, script });

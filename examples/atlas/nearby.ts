@@ -4,7 +4,7 @@
 // greenlet and others run meanwhile; under the sync model the worker waits, as it may. It also works where `await` can't:
 // here, inside the callback of `map`.
 
-import * as greenlet from "@switchyard/greenlet";
+import { wait } from "@switchyard/greenlet";
 import type { City } from "./cities.ts";
 import { closeBy, distanceKm } from "./nearest.ts";
 import { type Sky, skyOf } from "./sky.ts";
@@ -25,5 +25,3 @@ export function nearby(city: City, count: number): PlaceWithSky[] {
   }));
   return [here, ...around];
 }
-
-const { wait } = greenlet as unknown as { wait: <T>(promise: Promise<T>) => T };

@@ -17,12 +17,20 @@ function upstreamAddress(): Promise<string> {
   return address;
 }
 
+/** The upstream did not answer, or not with what we asked for: not the client's fault, nor this application's. */
+class UpstreamError extends Error {
+  override readonly name = "UpstreamError";
+  readonly status = 502;
+}
+
 export async function skyOf(city: City): Promise<Sky> {
   const url = new URL("/sky", await upstreamAddress());
   url.searchParams.set("latitude", String(city.latitude));
   url.searchParams.set("longitude", String(city.longitude));
-  const response = await fetch(url, { signal: AbortSignal.timeout(deadlineMs) });
-  if (!response.ok) throw new Error(`The upstream answered ${response.status} for ${city.name}.`);
+  const response = await fetch(url, { signal: AbortSignal.timeout(deadlineMs) }).catch((cause: unknown) => {
+    throw new UpstreamError("The service that knows the sky can't be reached. Try again in a moment.", { cause });
+  });
+  if (!response.ok) throw new UpstreamError(`The service that knows the sky answered ${response.status}.`);
   // Our own upstream, in upstream.ts, answers 200 with a Sky and nothing else.
   return (await response.json()) as Sky;
 }
