@@ -12,6 +12,7 @@ export interface Parent {
   readonly order: StartOrder;
   /** What a thread was handed besides; null in a process. */
   readonly thread: ThreadData | null;
+  /** Until the worker sets it, there is nothing in flight, and a stop ends it at once. */
   onStop: (withinMs: number) => void;
   onEndThread: (worker: number) => void;
   /** Resolves when the message has left this process. */
@@ -35,7 +36,7 @@ function connectFromProcess(): Promise<Parent> {
       parent = {
         order: message.order,
         thread: null,
-        onStop: () => {},
+        onStop: endBeforeReady,
         onEndThread: () => {},
         send: (reply) =>
           new Promise((sent) => {
@@ -57,7 +58,7 @@ async function connectFromThread(): Promise<Parent> {
   const parent: Parent = {
     order: data.order,
     thread: data,
-    onStop: () => {},
+    onStop: endBeforeReady,
     onEndThread: () => {},
     send: async (message) => port.postMessage(message),
     hold: () => port.ref(),
@@ -67,4 +68,8 @@ async function connectFromThread(): Promise<Parent> {
     if (message.type === "stop") parent.onStop(message.withinMs);
   });
   return parent;
+}
+
+function endBeforeReady(): void {
+  process.exit(0);
 }
