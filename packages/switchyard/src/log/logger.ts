@@ -84,6 +84,7 @@ function prettyStream(destination: Pino.DestinationStream): Pino.DestinationStre
     colorize: wantsColour(),
     // At a terminal the sentence is what counts: its fields are for programs, but for what an error says.
     hideObject: true,
+    ignore: "pid,hostname",
     messageFormat: prettyMessage,
     translateTime: "SYS:HH:MM:ss",
   });
