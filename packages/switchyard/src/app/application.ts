@@ -53,4 +53,10 @@ export interface LoadRequest {
   readonly startTimeoutMs: number;
   /** Says something worth a log line: a second server that listens by itself, a loader in use. */
   readonly notice: (text: string) => void;
+  /**
+   * Called when the program itself closes its adopted server, as many do in a SIGTERM handler that then ends the process.
+   * The program's callback and `close` event wait for this promise, so a worker that answers what is in flight here
+   * loses nothing to such a handler. Absent: they come at once.
+   */
+  readonly whenProgramCloses?: () => Promise<void>;
 }

@@ -1,0 +1,151 @@
+// Adopts the server of a program that calls listen() itself.
+//
+// While an application loads, and for the rest of the thread's life, net.Server.prototype.listen passes through here. The
+// first HTTP server that listens is adopted: it never binds, and the worker's own server stands in for it (stand-in.ts).
+// Servers that share a request listener with it are its twins (Fastify makes one for each address of "localhost") and are
+// treated alike. Every other server really listens, with a notice, because only the program knows what it is for.
+//
+// Servers of Switchyard's own that live in the same thread have to be exempted before they listen.
+
+import { Server as HttpServer } from "node:http";
+import { Server as HttpsServer } from "node:https";
+import { type ListenOptions, Server as NetServer } from "node:net";
+import type { LoadRequest } from "./application.ts";
+import { askedPortOf, type ListenCall, listenCallOf } from "./listen-arguments.ts";
+import { type StandIn, standInFor } from "./stand-in.ts";
+
+export interface AdoptedServer {
+  readonly standIn: StandIn;
+  /** The port that the program passed to listen(), or null when it passed none. */
+  readonly askedPort: number | null;
+}
+
+export interface Adoption {
+  /** The adopted server, from the moment that the program called listen(). */
+  readonly adopted: AdoptedServer | null;
+  /** Settles once the adopted server has emitted `listening`. */
+  readonly listening: Promise<AdoptedServer>;
+  /** Treats an exported server as if the program had called listen() on it. */
+  adoptExported(server: NetServer): AdoptedServer;
+  /** Ends adoption of the first server that comes: the application is `served`, a request listener or an app object. */
+  settleOn(served: unknown): void;
+}
+
+type AdoptionRequest = Pick<LoadRequest, "address" | "notice" | "whenProgramCloses">;
+
+const exempt = new WeakSet<NetServer>();
+let listenInNode: NetServer["listen"] | null = null;
+let current: ListenInterception | null = null;
+
+/** Lets a server of Switchyard's own listen for real, in a thread where applications are loaded. */
+export function exemptFromAdoption<T extends NetServer>(server: T): T {
+  exempt.add(server);
+  return server;
+}
+
+/** Starts to intercept listen(). A second call takes over from the first: a thread holds one application. */
+export function interceptListen(request: AdoptionRequest): Adoption {
+  listenInNode ??= installInterception();
+  current = new ListenInterception(request);
+  return current;
+}
+
+function installInterception(): NetServer["listen"] {
+  const native = NetServer.prototype.listen;
+  // The cast: one function stands for all overloads of listen(), as Node's own does.
+  NetServer.prototype.listen = function listen(this: NetServer, ...args: unknown[]): NetServer {
+    if (current === null || exempt.has(this)) return Reflect.apply(native, this, args);
+    return current.listen(this, args);
+  } as NetServer["listen"];
+  return native;
+}
+
+class ListenInterception implements Adoption {
+  adopted: AdoptedServer | null = null;
+  readonly listening: Promise<AdoptedServer>;
+  private resolveListening: (server: AdoptedServer) => void = () => {};
+  private isSettled = false;
+  private readonly requestListeners = new Set<unknown>();
+  private readonly twins = new WeakMap<NetServer, StandIn>();
+  private readonly request: AdoptionRequest;
+
+  constructor(request: AdoptionRequest) {
+    this.request = request;
+    this.listening = new Promise((resolve) => {
+      this.resolveListening = resolve;
+    });
+  }
+
+  listen(server: NetServer, args: readonly unknown[]): NetServer {
+    const call = listenCallOf(args);
+    const known = this.adopted?.standIn.server === server ? this.adopted.standIn : this.twins.get(server);
+    if (known !== undefined) known.open(call.callback);
+    else if (isHttp(server) && this.adopted === null && !this.isSettled) this.adopt(server, call);
+    else if (isHttp(server) && this.isTwin(server)) this.openTwin(server, call);
+    else return this.listenForReal(server, args, call);
+    closeOnAbort(server, call.options);
+    return server;
+  }
+
+  adoptExported(server: NetServer): AdoptedServer {
+    return this.adopt(server, { options: {}, callback: null });
+  }
+
+  settleOn(served: unknown): void {
+    this.isSettled = true;
+    this.requestListeners.add(served);
+  }
+
+  private adopt(server: NetServer, call: ListenCall): AdoptedServer {
+    const standIn = standInFor(server, this.standInOptions());
+    const adopted = { standIn, askedPort: askedPortOf(call.options) };
+    this.adopted = adopted;
+    for (const listener of server.listeners("request")) this.requestListeners.add(listener);
+    standIn.open(call.callback);
+    server.once("listening", () => this.resolveListening(adopted));
+    return adopted;
+  }
+
+  private isTwin(server: NetServer): boolean {
+    return server.listeners("request").some((listener) => this.requestListeners.has(listener));
+  }
+
+  private openTwin(server: NetServer, call: ListenCall): void {
+    const twin = standInFor(server, this.standInOptions());
+    this.twins.set(server, twin);
+    twin.open(call.callback);
+  }
+
+  private listenForReal(server: NetServer, args: readonly unknown[], call: ListenCall): NetServer {
+    const { options } = call;
+    const asked = options.path ?? options.port ?? "a port of its own";
+    const kind = isHttp(server) ? "HTTP server" : "server";
+    this.request.notice(`The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.`);
+    const listenArgs = canReusePort(options) ? [{ ...options, reusePort: true }, call.callback ?? undefined] : args;
+    // The cast: listenInNode is set before the first ListenInterception is made.
+    return Reflect.apply(listenInNode as NetServer["listen"], server, listenArgs);
+  }
+
+  private standInOptions() {
+    return { address: this.request.address, whenProgramCloses: this.request.whenProgramCloses };
+  }
+}
+
+/** Whether the server speaks HTTP. Node exports no class for HTTP/2 servers; what they have are request listeners. */
+function isHttp(server: NetServer): boolean {
+  return server instanceof HttpServer || server instanceof HttpsServer || server.listenerCount("request") > 0;
+}
+
+/** Several workers can share a fixed port with SO_REUSEPORT, where Node's net has it; it throws on other platforms. */
+function canReusePort(options: ListenOptions): boolean {
+  const hasOption = process.platform === "linux" || process.platform === "freebsd";
+  return hasOption && Number(options.port) > 0 && options.path === undefined && options.reusePort === undefined;
+}
+
+/** Node's listen() takes an AbortSignal that closes the server. */
+function closeOnAbort(server: NetServer, options: ListenOptions): void {
+  const signal = options.signal;
+  if (signal === undefined) return;
+  if (signal.aborted) server.close();
+  else signal.addEventListener("abort", () => server.close(), { once: true });
+}

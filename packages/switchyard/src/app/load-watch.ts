@@ -1,0 +1,72 @@
+// Watches a load from outside: its deadline, errors that no import reports, and the moment when nothing can come any more.
+//
+// `failure` rejects with the first of these and never resolves. Disposing the watch ends it, whatever came of the load.
+
+import { basename } from "node:path";
+import { SwitchyardError } from "../errors.ts";
+import type { LoadRequest } from "./application.ts";
+import { servedNames } from "./exports.ts";
+
+export class LoadWatch implements Disposable {
+  readonly failure: Promise<never>;
+  private fail: (error: unknown) => void = () => {};
+  private readonly timer: NodeJS.Timeout;
+  private readonly request: LoadRequest;
+  private exported: string | null = null;
+
+  constructor(request: LoadRequest) {
+    this.request = request;
+    this.failure = new Promise((_resolve, reject) => {
+      this.fail = reject;
+    });
+    // Unref'd, so that a load which nothing can complete ends at once and not at the deadline.
+    this.timer = setTimeout(() => this.fail(this.slow()), request.startTimeoutMs).unref();
+    process.on("beforeExit", this.onBeforeExit);
+    process.on("uncaughtException", this.onUncaughtException);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+    process.off("beforeExit", this.onBeforeExit);
+    process.off("uncaughtException", this.onUncaughtException);
+  }
+
+  /** The import is over and gave nothing to serve; `exported` says what it gave. What can still come is a listen(). */
+  exportsNothing(exported: string): void {
+    this.exported = exported;
+  }
+
+  private readonly onBeforeExit = (): void => this.fail(this.nothing());
+
+  /** A throw in a timer or an unhandled rejection, as of `bootstrap()` without catch. Node would end the process. */
+  private readonly onUncaughtException = (error: unknown): void => {
+    // A program that handles these itself goes on, and so does the load.
+    if (process.listenerCount("uncaughtException") === 1) this.fail(error);
+  };
+
+  private nothing(): SwitchyardError {
+    const file = basename(this.request.file);
+    const saw =
+      this.exported === null
+        ? `${file} waits at its top level, or in its start, for something that can't come: nothing is left that could wake it.`
+        : `${file} exports ${this.exported}, which can't be served, and has ended without calling listen().`;
+    const names = servedNames.map((name) => `\`${name}\``).join(", ");
+    return new SwitchyardError("SY_APP_NOTHING", {
+      saw,
+      fix: `Export an Express, Koa, Fastify, Hono or h3 app, a (request, response) listener, a Fetch handler or an http.Server as default or as ${names}, or call listen() in the program.`,
+    });
+  }
+
+  private slow(): SwitchyardError {
+    const file = basename(this.request.file);
+    const seconds = this.request.startTimeoutMs / 1000;
+    const saw =
+      this.exported === null
+        ? `${file} was still loading after ${seconds} s.`
+        : `${file} exports ${this.exported}, which can't be served, and had not called listen() after ${seconds} s.`;
+    return new SwitchyardError("SY_APP_SLOW", {
+      saw,
+      fix: "Find what its start waits for (a database, a promise that never settles), or raise startTimeoutMs.",
+    });
+  }
+}

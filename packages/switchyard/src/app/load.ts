@@ -1,0 +1,151 @@
+// Loads the user's module inside a worker and makes one Application of whatever it is.
+//
+// An application is found in one of two ways. Either the module exports it (exports.ts, forms.ts), or the program calls
+// listen() and its server is adopted (adopt.ts), at once or later: after a database connection, in Nest's bootstrap().
+// When a module does both, the server wins, because the program has set it up as it wants it.
+//
+//   import ──► exports something servable ──────────────► made ready ──► Application
+//      │   └─► exports nothing servable ──► wait ──┐
+//      └────────────── listen() is called ─────────┴─► `listening` ──► Application
+//
+// The wait ends at startTimeoutMs, or as soon as nothing can come any more: when nothing keeps the event loop alive, Node
+// emits `beforeExit`, in a process and in a worker thread alike. For that to work, the caller must hold nothing that keeps
+// the loop alive while it waits: it unrefs its IPC channel or parentPort before it calls loadApplication, has no listening
+// server and no ref'd timer, and takes its hold again when the promise has settled.
+//
+// Servers of Switchyard's own in the same thread are passed to exemptFromAdoption() before they listen.
+
+import { pathToFileURL } from "node:url";
+import { SwitchyardError } from "../errors.ts";
+import { type AdoptedServer, type Adoption, interceptListen } from "./adopt.ts";
+import type { Application, LoadRequest } from "./application.ts";
+import { type Candidate, candidatesOf, describeExports } from "./exports.ts";
+import { fetchApplication } from "./fetch-handler.ts";
+import { type Form, formOf } from "./forms.ts";
+import { fastifyApplication, h3Application, koaApplication, nestApplication } from "./frameworks.ts";
+import { listenerApplication } from "./listener.ts";
+import { checkFile, loadErrorOf } from "./load-errors.ts";
+import { LoadWatch } from "./load-watch.ts";
+import { nodeServerApplication } from "./node-server.ts";
+import { prepareTypeScript } from "./typescript.ts";
+
+export { exemptFromAdoption } from "./adopt.ts";
+
+/**
+ * Imports the application's file and gives what it serves.
+ *
+ * @throws {SwitchyardError} `SY_APP_MISSING`, `SY_APP_SYNTAX`, `SY_APP_THREW`, `SY_APP_LOADER` for what the file or its
+ * imports lack; `SY_APP_NOTHING` when there is nothing to serve; `SY_APP_SLOW` after `startTimeoutMs`. The application's
+ * own error is the `cause`. A program that ends its process while it loads ends the worker: the caller's parent sees that.
+ */
+export async function loadApplication(request: LoadRequest): Promise<Application> {
+  checkFile(request.file);
+  const adoption = interceptListen(request);
+  using watch = new LoadWatch(request);
+  try {
+    return await Promise.race([
+      exportedApplication(request, adoption, watch),
+      listeningProgram(adoption),
+      watch.failure,
+    ]);
+  } catch (error) {
+    throw loadErrorOf(error, request.file);
+  }
+}
+
+/** What the module exports. Never settles when it exports nothing servable: then a listen() may still come. */
+async function exportedApplication(request: LoadRequest, adoption: Adoption, watch: LoadWatch): Promise<Application> {
+  prepareTypeScript(request);
+  // The program sees the command line that `node file` would give it: some compare argv[1] with their own file.
+  process.argv = [process.execPath, request.file];
+  const module: object = await import(pathToFileURL(request.file).href);
+  if (adoption.adopted === null) {
+    for (const candidate of candidatesOf(module)) {
+      const application = await applicationOf(candidate, request, adoption);
+      if (application !== null && adoption.adopted === null) adoption.settleOn(candidate.value);
+      if (application !== null) return application;
+      // A factory or a promise may have called listen() instead of giving something.
+      if (adoption.adopted !== null) break;
+    }
+  }
+  watch.exportsNothing(describeExports(module));
+  return programApplication(await adoption.listening);
+}
+
+/** The adopted server, once it listens and the rest of the module has had its chance to throw. */
+async function listeningProgram(adoption: Adoption): Promise<Application> {
+  const adopted = await adoption.listening;
+  await new Promise((resolve) => setImmediate(resolve));
+  return programApplication(adopted);
+}
+
+function programApplication(adopted: AdoptedServer): Application {
+  const port = adopted.askedPort;
+  const description = `a program that listens by itself${port === null ? "" : ` (it asked for port ${port})`}`;
+  return nodeServerApplication({ description, adopted });
+}
+
+/** Follows promises and factories until there is a form that serves; null when there is none. */
+async function applicationOf(
+  candidate: Candidate,
+  request: LoadRequest,
+  adoption: Adoption,
+): Promise<Application | null> {
+  const where = candidate.name === "default" ? "default export" : `export \`${candidate.name}\``;
+  let value = candidate.value;
+  let isMade = false;
+  for (;;) {
+    if (isMade && value instanceof Response) return fetchOfFactory(candidate, where);
+    const form = formOf({ value, name: candidate.name, isMade });
+    if (form === null) return null;
+    if (form.is === "factory") {
+      // Awaited as a whole: a Fastify instance is a promise of itself, and one that is made here is ready then.
+      value = await form.make();
+      isMade = true;
+    } else if (form.is === "promise") {
+      value = await form.promise;
+    } else {
+      return serve(form, where, request, adoption);
+    }
+    if (adoption.adopted !== null) return null;
+  }
+}
+
+async function serve(
+  form: Exclude<Form, { is: "factory" | "promise" }>,
+  where: string,
+  request: LoadRequest,
+  adoption: Adoption,
+): Promise<Application> {
+  switch (form.is) {
+    case "server":
+      return nodeServerApplication({
+        description: `an HTTP server (${where})`,
+        adopted: adoption.adopted ?? adoption.adoptExported(form.server),
+      });
+    case "fastify":
+      return fastifyApplication(form.app, adoption, { where });
+    case "nest":
+      return nestApplication(form.app, adoption, { where });
+    case "koa":
+      return koaApplication(form.app, { where });
+    case "h3":
+      return h3Application(form.app, request.file, { where });
+    case "listener":
+      return listenerApplication(`${form.what} (${where})`, form.listener);
+    case "fetch":
+      return fetchApplication(`${form.what} (${where})`, form.handler);
+  }
+}
+
+/** A function without parameters whose result is a Response is no factory: it answers every request alike. */
+function fetchOfFactory(candidate: Candidate, where: string): Application {
+  const form = formOf({ value: candidate.value, name: "fetch", isMade: true });
+  if (form?.is !== "fetch") {
+    throw new SwitchyardError("SY_APP_NOTHING", {
+      saw: `The ${where} is a Response, and not a handler that makes one.`,
+      fix: "Export a function that returns a Response: `export default (request) => new Response(...)`.",
+    });
+  }
+  return fetchApplication(`${form.what} (${where})`, form.handler);
+}

@@ -1,0 +1,2 @@
+import type { LoadRequest } from "./application.ts";
+export function prepareTypeScript(_request: LoadRequest): void {}
