@@ -19,7 +19,7 @@ export const errorRecords = {
   SY_INTERNAL: { fault: "ours", exitCode: 70, when: "Something in Switchyard itself failed." },
   SY_UNKNOWN_OPTION: { fault: "user", exitCode: 64, when: "An option, command or argument is not known." },
   SY_OPTION_VALUE: { fault: "user", exitCode: 65, when: "An option's value is not one that it takes." },
-  SY_APP_MISSING: { fault: "user", exitCode: 66, when: "The application's file does not exist or can't be read." },
+  SY_APP_MISSING: { fault: "user", exitCode: 66, when: "No application was named, or its file does not exist or can't be read." },
   SY_APP_SYNTAX: { fault: "app", exitCode: 67, when: "The application, or a module it imports, has a syntax error." },
   SY_APP_THREW: { fault: "app", exitCode: 68, when: "The application threw or rejected while it was being loaded." },
   SY_APP_NOTHING: { fault: "app", exitCode: 69, when: "The module exports nothing that can be served and never calls listen()." },

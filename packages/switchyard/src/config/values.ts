@@ -40,7 +40,7 @@ export function readValue<Value>(kind: Kind<Value>, value: unknown): Reading<Val
 /** One of some words. */
 export function choice<const Word extends string>(words: readonly Word[]): Kind<Word> {
   return kindOf({
-    placeholder: "<word>",
+    placeholder: `<${words.join("|")}>`,
     allowed: `one of ${words.join(", ")}`,
     schema: v.picklist(words),
     fromText: (text) => text,
@@ -51,6 +51,7 @@ export function choice<const Word extends string>(words: readonly Word[]): Kind<
 export function orOff<Value extends string | number>(kind: Kind<Value>): Kind<Value | null> {
   return kindOf<Value | null>({
     ...kind,
+    placeholder: kind.placeholder.replace(/>$/, "|off>"),
     allowed: `${kind.allowed}, or off`,
     allowedInConfig: `${kind.allowedInConfig}, or null for off`,
     schema: v.nullable(kind.schema),

@@ -24,6 +24,8 @@ export interface AccessLogOptions {
   readonly fd?: number;
   /** How much may wait for the reader, in bytes, before lines are dropped. Default 4 MiB. */
   readonly bufferLimitBytes?: number;
+  /** How long `close` waits for the reader to take what is left, in milliseconds. Default 1,000. */
+  readonly closeTimeoutMs?: number;
   /** The date for the lines. Default: the machine's. */
   readonly clock?: () => number;
 }
@@ -33,7 +35,7 @@ export interface AccessLog {
   record(entry: AccessEntry): void;
   /** Hands over what is pending without waiting for the chunk to fill. */
   flush(): void;
-  /** Writes what is left, for at most one second, and ends the log. */
+  /** Writes what is left, for at most `closeTimeoutMs`, and ends the log. */
   close(): Promise<void>;
   /** Lines that were not written because the reader was too slow, went away, or the log was closed. */
   readonly dropped: number;
@@ -41,11 +43,12 @@ export interface AccessLog {
 
 const flushAfterMs = 100;
 const reportEveryMs = 1_000;
-const closeTimeoutMs = 1_000;
+const defaultCloseTimeoutMs = 1_000;
 const defaultBufferLimitBytes = 4 * 1024 * 1024;
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
   const { fd = 1, clock = wallMs, bufferLimitBytes = defaultBufferLimitBytes } = options;
+  const { closeTimeoutMs = defaultCloseTimeoutMs } = options;
   const isTerminal = isatty(fd);
   const pretty = options.pretty ?? isTerminal;
   const format = lineFormat({ format: options.format, pretty, colour: wantsColour(), pid: process.pid });

@@ -29,7 +29,10 @@ export interface LineOutput {
 const pipeChunkBytes = 4096;
 // Lines in a file are not torn, so there fewer and larger writes are better.
 const fileChunkBytes = 64 * 1024;
-const retryAfterMs = 20;
+// How long to leave a full pipe to its reader: a pipe's 64 KiB each millisecond is faster than any reader, and a reader
+// that stands still is asked ever less often.
+const shortestRetryMs = 1;
+const longestRetryMs = 64;
 const retryFailedAfterMs = 1_000;
 
 /** Opens the output that suits a file descriptor, with room for `limitBytes` that were not written yet. */
@@ -63,6 +66,7 @@ function pipeOutput({ fd, limitBytes }: { fd: number; limitBytes: number }): Lin
   const queue: string[] = [];
   let unwrittenBytes = 0;
   let isGone = false;
+  let retryMs = shortestRetryMs;
   let timer: NodeJS.Timeout | null = null;
   let settleWritten: (() => void)[] = [];
 
@@ -86,7 +90,8 @@ function pipeOutput({ fd, limitBytes }: { fd: number; limitBytes: number }): Lin
     queue.splice(0, isGone ? queue.length : done);
     if (isGone) unwrittenBytes = 0;
     if (queue.length > 0) {
-      timer = setTimeout(drainQueue, retryAfterMs).unref();
+      retryMs = done > 0 ? shortestRetryMs : Math.min(retryMs * 2, longestRetryMs);
+      timer = setTimeout(drainQueue, retryMs).unref();
     } else {
       for (const settle of settleWritten) settle();
       settleWritten = [];
@@ -107,7 +112,7 @@ function pipeOutput({ fd, limitBytes }: { fd: number; limitBytes: number }): Lin
       if (unwrittenBytes + chunk.length > limitBytes) return false;
       queue.push(chunk);
       unwrittenBytes += chunk.length;
-      timer ??= setTimeout(drainQueue, retryAfterMs).unref();
+      timer ??= setTimeout(drainQueue, retryMs).unref();
       return true;
     },
     written() {

@@ -1,0 +1,111 @@
+// Prints docs/options.md and docs/errors.md from the records in the code. With --check it writes nothing, and fails when a
+// page is not what the records say.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { flagText } from "../packages/switchyard/src/cli/help.ts";
+import {
+  commandFlags,
+  defaultText,
+  eachOption,
+  type OptionGroup,
+  type OptionKey,
+  type OptionRecord,
+} from "../packages/switchyard/src/config/options.ts";
+import { errorRecords, type Fault } from "../packages/switchyard/src/errors.ts";
+
+const pages = { "options.md": optionsPage(), "errors.md": errorsPage() };
+const isCheck = process.argv.includes("--check");
+
+for (const [name, text] of Object.entries(pages)) {
+  const file = new URL(`../docs/${name}`, import.meta.url);
+  if (!isCheck) {
+    writeFileSync(file, text);
+  } else if (readFileSync(file, "utf8") !== text) {
+    console.error(`docs/${name} is not what the code says. Run "node scripts/print-docs.ts".`);
+    process.exitCode = 1;
+  }
+}
+
+function optionsPage(): string {
+  const groups = new Map<OptionGroup, string[]>();
+  for (const { key, record } of eachOption()) {
+    const entries = groups.get(record.group) ?? [];
+    entries.push(optionEntry(key, record));
+    groups.set(record.group, entries);
+  }
+  const sections = [...groups].map(([group, entries]) => `## ${group}\n\n${entries.join("\n")}`);
+  return `# Options
+
+<!-- Printed by scripts/print-docs.ts from packages/switchyard/src/config/options.ts. Change that, not this. -->
+
+\`switchyard serve <file> [options]\` takes these options, and \`switchyard.config.ts\` these keys. A flag comes before the
+config file, the config file before the environment, and that before the default. A flag given twice counts as given last.
+
+The config file is \`switchyard.config.ts\`, \`.mts\`, \`.js\` or \`.mjs\` in the current folder, or what \`--config\` names. It
+exports an object, or a function (which may be asynchronous) that returns one:
+
+\`\`\`ts
+import { defineConfig } from "switchyard";
+
+export default defineConfig({ app: "./app.ts", model: "sync", workers: 4 });
+\`\`\`
+
+The key \`app\` names the application's file; the command's argument comes before it. Relative paths in the config file are
+relative to its folder, those in flags to the current folder. Lengths of time are milliseconds and sizes are bytes; a flag
+may also say \`500ms\`, \`30s\`, \`2m\`, \`1h\`, and \`16kb\`, \`10mb\`, \`1gb\` (1 kb is 1024 bytes).
+
+${sections.join("\n")}
+## Command
+
+${Object.values(commandFlags)
+  .map(({ flag, placeholder, prose }) => `### \`${`--${flag} ${placeholder}`.trim()}\`\n\n${prose}\n`)
+  .join("\n")}`;
+}
+
+function optionEntry(key: OptionKey, record: OptionRecord): string {
+  const { kind } = record;
+  const flags = flagText(record)
+    .split(", ")
+    .map((flag) => `\`${flag}\``)
+    .join(", ");
+  const lines = [
+    `- Config: \`${key}\`${kind.unit === null ? "" : ` (${kind.unit})`}, ${kind.allowedInConfig}`,
+    ...(kind.placeholder === "" || kind.allowed === kind.allowedInConfig ? [] : [`- Flag: ${kind.allowed}`]),
+    ...(record.env === undefined ? [] : [`- Environment: \`${record.env}\``]),
+    `- Default: ${defaultText(record)}`,
+  ];
+  return `### ${flags}\n\n${record.prose}\n\n${lines.join("\n")}\n`;
+}
+
+function errorsPage(): string {
+  const faults: Record<Fault, string> = {
+    user: "the command line, the environment or the config file",
+    app: "the application",
+    system: "the machine, or the load on it",
+    ours: "Switchyard",
+  };
+  const rows = Object.entries(errorRecords).map(
+    ([code, { fault, exitCode, when }]) => `| \`${code}\` | ${fault} | ${exitCode} | ${when} |`,
+  );
+  return `# Errors
+
+<!-- Printed by scripts/print-docs.ts from packages/switchyard/src/errors.ts. Change that, not this. -->
+
+Every error has a code and two parts: what was seen, and what to do. On the command line it ends the command with the exit
+code below and is written to stderr as
+
+\`\`\`
+error SY_PORT_IN_USE: what was seen
+  what to do
+\`\`\`
+
+\`--verbose\` adds the stack of the first error. In the log, an error's line has its \`code\`. Fault says where to look:
+${Object.entries(faults)
+  .map(([fault, prose]) => `**${fault}** is ${prose}`)
+  .join("; ")}.
+
+| Code | Fault | Exit code | When |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
