@@ -32,6 +32,7 @@ export const errorRecords = {
   SY_CONFIG_THREW: { fault: "user", exitCode: 77, when: "The config file can't be loaded: it is missing, or throws." },
   SY_CONFIG_VALUE: { fault: "user", exitCode: 78, when: "The config file sets an option that does not exist or a value that it does not take." },
   SY_GREENLET_UNAVAILABLE: { fault: "system", exitCode: 79, when: "The greenlet model was asked for and its addon can't be loaded." },
+  SY_NODE_VERSION: { fault: "user", exitCode: 80, when: "The command was run with a Node older than 24." },
   SY_QUEUE_FULL: { fault: "system", exitCode: 70, when: "A request came while the queue was at queueLimit; it was answered 503." },
   SY_WORKER_DIED: { fault: "app", exitCode: 70, when: "A worker ended while it had a request; the request was answered 502." },
   SY_RUN_TIMEOUT: { fault: "app", exitCode: 70, when: "A request was longer than runTimeoutMs in its worker; it was answered 504 and the worker was replaced." },

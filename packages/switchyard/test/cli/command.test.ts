@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorRecords } from "../../src/errors.ts";
@@ -171,4 +172,18 @@ test("a reader that goes away before the help is written is no error", async (t)
 test("an error that does not go to a terminal has no colours", async (t) => {
   const piped = await run(t, { args: ["serve"], env: { FORCE_COLOR: "1" } });
   assert.ok(!piped.stderr.includes("\x1b"));
+});
+
+test("the refusal of an old Node, which can import nothing of ours, says the code and exits as the record says", () => {
+  const text = readFileSync(bin, "utf8");
+  assert.match(text, /error SY_NODE_VERSION: /);
+  assert.match(text, new RegExp(`exitCode = ${errorRecords.SY_NODE_VERSION.exitCode};`));
+});
+
+test("each cause that can end the command has an exit code of its own", () => {
+  const whileServing = new Set(["SY_QUEUE_FULL", "SY_WORKER_DIED", "SY_RUN_TIMEOUT"]);
+  const codes = Object.entries(errorRecords).flatMap(([code, { exitCode }]) =>
+    whileServing.has(code) ? [] : [exitCode],
+  );
+  assert.equal(new Set(codes).size, codes.length);
 });
