@@ -69,6 +69,7 @@ const routes: readonly Route[] = [
     path: "/upload",
     prose: "Counts and hashes what you send while it arrives, whatever its size.",
   },
+  { kind: "health", path: "/healthz", prose: "Whether the application is ready, for whatever watches over it." },
 ];
 
 interface ModelProse {
@@ -117,8 +118,8 @@ ${searchForm("")}
 <div class="cards">${routes.map(routeCard)}</div>
 
 <h2>See a heavy report hold up the others</h2>
-<p>Three requests for half a second of calculation each, and meanwhile <code>/hello</code>, forty times, one after another.
-Each bar is one <code>/hello</code>: a millisecond is a stub, a second is full height, and amber is over 50 ms.</p>
+<p>Three clients ask for a report of a tenth of a second of calculation, again and again; meanwhile <code>/hello</code> is
+asked for forty times, one after another. Each bar is one <code>/hello</code>: a millisecond is a stub, a second is full height, and amber is over 50 ms.</p>
 <button id="run" type="button">Run it on this server</button>
 <div class="bars" id="bars" aria-hidden="true"></div>
 <p id="result" role="status" class="soft">Not run yet.</p>

@@ -7,23 +7,31 @@ const asks = 40;
 button.addEventListener("click", async () => {
   button.disabled = true;
   bars.replaceChildren();
-  result.textContent = "Three reports of half a second of CPU each have begun; asking for /hello meanwhile …";
-  const nonce = Math.random();
-  const reports = [1, 2, 3].map((n) => fetch(`/report/FR?cities=50&k=3&n=${nonce + n}`, { cache: "no-store" }));
+  result.textContent = "Three clients keep asking for reports; asking for /hello meanwhile …";
+  const leaving = new AbortController();
+  const clients = [1, 2, 3].map((client) => askForReports(client, leaving.signal));
   const tookMs = [];
-  for (let ask = 0; ask < asks; ask += 1) {
+  while (tookMs.length < asks) {
     const beganAtMs = performance.now();
     await (await fetch("/hello", { cache: "no-store" })).text();
     tookMs.push(performance.now() - beganAtMs);
     draw(tookMs.at(-1));
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
-  await Promise.allSettled(reports);
+  leaving.abort();
+  await Promise.allSettled(clients);
   const sorted = tookMs.toSorted((a, b) => a - b);
   const median = sorted[Math.floor(asks / 2)];
-  result.textContent = `/hello took ${median.toFixed(1)} ms in the middle and ${sorted.at(-1).toFixed(0)} ms at worst.`;
+  result.textContent = `Half of them took less than ${median.toFixed(1)} ms, the slowest ${sorted.at(-1).toFixed(0)} ms.`;
   button.disabled = false;
 });
+
+async function askForReports(client, signal) {
+  for (let report = 0; !signal.aborted; report += 1) {
+    const response = await fetch(`/report/FR?cities=10&n=${client}.${report}`, { cache: "no-store", signal });
+    await response.arrayBuffer();
+  }
+}
 
 function draw(tookMs) {
   const bar = document.createElement("i");
