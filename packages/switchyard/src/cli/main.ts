@@ -8,12 +8,17 @@ import { printError, printText } from "./print.ts";
 
 const commands = ["serve", "help"] as const;
 
-const exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
-  return printError(error, { verbose: process.argv.includes("--verbose") });
-});
+// Of what is thrown where nobody waits for it, Node would print the stack alone, with an exit code that says nothing.
+process.on("uncaughtException", (error) => process.exit(report(error)));
+
+const exitCode = await main(process.argv.slice(2)).catch(report);
 // What a server left open must not hold the command back: it has said that it is done, and all that was written by the
 // command or the log was written at once.
 process.exit(exitCode);
+
+function report(error: unknown): number {
+  return printError(error, { verbose: process.argv.includes("--verbose") });
+}
 
 /** Runs the command line and returns the exit code. */
 async function main(args: readonly string[]): Promise<number> {

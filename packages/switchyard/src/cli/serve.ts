@@ -9,7 +9,7 @@ import { resolveSettings } from "../config/resolve.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { nearest } from "../config/suggest.ts";
 import { SwitchyardError } from "../errors.ts";
-import { printText } from "./print.ts";
+import { printError, printText } from "./print.ts";
 
 /** Serves until the server is told to stop, and returns the exit code. */
 export async function serve(args: readonly string[]): Promise<number> {
@@ -21,7 +21,12 @@ export async function serve(args: readonly string[]): Promise<number> {
     import("../log/logger.ts"),
     import("../supervisor/supervisor.ts"),
   ]);
-  return runSupervisor({ settings, log: createLogger({ level: settings.logLevel, component: "supervisor" }) });
+  try {
+    return await runSupervisor({ settings, log: createLogger({ level: settings.logLevel, component: "supervisor" }) });
+  } catch (error) {
+    // Here and not in main.ts, since the config file may ask for stacks too.
+    return printError(error, { verbose: settings.verbose });
+  }
 }
 
 async function readSettings(flags: ReturnType<typeof parseServeFlags>): Promise<ServeSettings> {

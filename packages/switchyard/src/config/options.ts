@@ -146,7 +146,8 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     group: "Limits",
     kind: duration({ minMs: 0 }),
     default: 10_000,
-    prose: "How long a client may take to send a request's headers. After that it is answered 408; 0 sets no limit.",
+    prose:
+      "How long a client may take to send a request's headers, never longer than --request-timeout. After that it is answered 408; 0 sets no limit.",
   },
   requestTimeoutMs: {
     flag: "request-timeout",

@@ -41,6 +41,7 @@ export function resolveSettings(sources: SettingSources): ServeSettings {
   const get = (key: OptionKey) => resolved.get(key)!;
   applyDependentDefaults(resolved, get);
   settleAddress(resolved, get);
+  settleTimeouts(resolved, get);
   refuseHalfTls(get);
 
   const entries = [...resolved].map(([key, { value }]) => [key, value] as const);
@@ -87,6 +88,27 @@ function settleAddress(resolved: Map<OptionKey, Resolved>, get: Get): void {
     if (origin === unix.origin) throw contradiction(origin, `unix and ${key}`);
     if (origin === "flag") resolved.set("unix", { value: null, origin: "default" });
   }
+}
+
+/** A request's headers are part of it, so they can't have longer than the whole: Node's server refuses to be told so. */
+function settleTimeouts(resolved: Map<OptionKey, Resolved>, get: Get): void {
+  const headers = get("headersTimeoutMs");
+  const request = get("requestTimeoutMs");
+  // Both passed the check for whole numbers, and 0 sets no limit.
+  const [headersMs, requestMs] = [headers.value as number, request.value as number];
+  if (requestMs === 0 || headersMs <= requestMs) return;
+  if (headers.origin === "default") {
+    resolved.set("headersTimeoutMs", { value: requestMs, origin: "default" });
+    return;
+  }
+  const [headersName, requestName] = [
+    nameOf("headersTimeoutMs", headers.origin),
+    nameOf("requestTimeoutMs", headers.origin),
+  ];
+  throw new SwitchyardError(codeFor(headers.origin), {
+    saw: `${headersName} is ${headersMs} ms, and ${requestName} is ${requestMs} ms: headers can't take longer than the whole request.`,
+    fix: `Raise ${requestName}, or lower ${headersName}.`,
+  });
 }
 
 function refuseHalfTls(get: Get): void {

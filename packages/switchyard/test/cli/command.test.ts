@@ -128,6 +128,12 @@ test("a config file that can't be loaded ends with SY_CONFIG_THREW", async (t) =
   assertRefused(await run(t, { args: ["serve"], cwd }), "SY_CONFIG_THREW", /Error: boom/);
 });
 
+test("what a config file throws later ends the command with one message all the same", async (t) => {
+  const text = 'setImmediate(() => { throw new Error("late"); }); export default () => new Promise(() => {});';
+  const cwd = folderWith(t, { "package.json": '{"type":"module"}', "switchyard.config.ts": text });
+  assertRefused(await run(t, { args: ["serve"], cwd }), "SY_INTERNAL", /late/);
+});
+
 test("a config file with a bad key or value ends with SY_CONFIG_VALUE", async (t) => {
   const cwd = folderWith(t, {
     "package.json": '{"type":"module"}',

@@ -124,3 +124,14 @@ test("a certificate needs its key, and a key its certificate", () => {
   });
   assert.equal(settingsFrom({ flags: "--tls-cert a", config: { tlsKey: "/b" } }).tlsKey, "/b");
 });
+
+test("the time for headers is never longer than the time for the whole request", () => {
+  assert.equal(settingsFrom({ flags: "--request-timeout 5s" }).headersTimeoutMs, 5_000);
+  assert.equal(settingsFrom({ config: { requestTimeoutMs: 0 } }).headersTimeoutMs, 10_000);
+  assert.equal(settingsFrom({ flags: "--request-timeout 5s --headers-timeout 0" }).headersTimeoutMs, 0);
+  assert.throws(() => settingsFrom({ flags: "--request-timeout 5s --headers-timeout 6s" }), {
+    code: "SY_OPTION_VALUE",
+    saw: /--headers-timeout is 6000 ms, and --request-timeout is 5000 ms/,
+  });
+  assert.throws(() => settingsFrom({ config: { headersTimeoutMs: 400_000 } }), { code: "SY_CONFIG_VALUE" });
+});
