@@ -5,7 +5,7 @@
 // Servers that share a request listener with it are its twins (Fastify makes one for each address of "localhost") and are
 // treated alike. Every other server really listens, with a notice, because only the program knows what it is for.
 //
-// Servers of Switchyard's own that live in the same thread have to be exempted before they listen.
+// A server of Switchyard's own in the same thread listens on a descriptor after the load, or is exempted before.
 
 import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
@@ -117,13 +117,18 @@ class ListenInterception implements Adoption {
   }
 
   private listenForReal(server: NetServer, args: readonly unknown[], call: ListenCall): NetServer {
-    const { options } = call;
-    const asked = options.path ?? options.port ?? "a port of its own";
-    const kind = isHttp(server) ? "HTTP server" : "server";
-    this.request.notice(`The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.`);
-    const listenArgs = canReusePort(options) ? [{ ...options, reusePort: true }, call.callback ?? undefined] : args;
+    this.noticeListener(server, call);
+    const listenArgs = canReusePort(call.options) ? [{ ...call.options, reusePort: true }, call.callback] : args;
     // The cast: listenInNode is set before the first ListenInterception is made.
     return Reflect.apply(listenInNode as NetServer["listen"], server, listenArgs);
+  }
+
+  private noticeListener(server: NetServer, { options }: ListenCall): void {
+    // A descriptor that somebody else has bound opens nothing new: it is how a worker itself listens.
+    if (options.fd !== undefined) return;
+    const asked = options.path ?? (options.port === undefined ? "a port of its own" : `port ${options.port}`);
+    const kind = isHttp(server) ? "HTTP server" : "server";
+    this.request.notice(`The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.`);
   }
 
   private standInOptions() {

@@ -8,6 +8,9 @@ import { formOf, isHttpServer } from "./forms.ts";
 
 export const servedNames = ["app", "handler", "server", "fetch", "createApp"] as const;
 
+/** What describeExports() says of a module without exports. */
+export const nothingExported = "nothing";
+
 export interface Candidate {
   readonly value: unknown;
   readonly name: string;
@@ -39,7 +42,7 @@ export function describeExports(module: object): string {
     .filter((name) => !isInDefault(name))
     .map((name) => `\`${name}\` (${kindOf(Reflect.get(module, name))})`);
   if (exported !== undefined && !isEmptyObject(exported)) parts.unshift(`a default export (${kindOf(exported)})`);
-  return parts.length === 0 ? "nothing" : parts.join(", ");
+  return parts.length === 0 ? nothingExported : parts.join(", ");
 }
 
 function defaultOf(module: object): unknown {

@@ -2,10 +2,13 @@
 //
 // `failure` rejects with the first of these and never resolves. Disposing the watch ends it, whatever came of the load.
 
-import { basename } from "node:path";
 import { SwitchyardError } from "../errors.ts";
 import type { LoadRequest } from "./application.ts";
-import { servedNames } from "./exports.ts";
+import { nothingExported, servedNames } from "./exports.ts";
+import { shown } from "./load-errors.ts";
+
+const uncaughtEvents = ["uncaughtException", "unhandledRejection"] as const;
+type UncaughtEvent = (typeof uncaughtEvents)[number];
 
 export class LoadWatch implements Disposable {
   readonly failure: Promise<never>;
@@ -13,6 +16,11 @@ export class LoadWatch implements Disposable {
   private readonly timer: NodeJS.Timeout;
   private readonly request: LoadRequest;
   private exported: string | null = null;
+  private readonly listenersBefore = new Map<UncaughtEvent, number>();
+  private readonly onUncaught = {
+    uncaughtException: (error: unknown) => this.failUnlessHandled("uncaughtException", error),
+    unhandledRejection: (error: unknown) => this.failUnlessHandled("unhandledRejection", error),
+  };
 
   constructor(request: LoadRequest) {
     this.request = request;
@@ -22,13 +30,16 @@ export class LoadWatch implements Disposable {
     // Unref'd, so that a load which nothing can complete ends at once and not at the deadline.
     this.timer = setTimeout(() => this.fail(this.slow()), request.startTimeoutMs).unref();
     process.on("beforeExit", this.onBeforeExit);
-    process.on("uncaughtException", this.onUncaughtException);
+    for (const event of uncaughtEvents) {
+      this.listenersBefore.set(event, process.listenerCount(event));
+      process.on(event, this.onUncaught[event]);
+    }
   }
 
   [Symbol.dispose](): void {
     clearTimeout(this.timer);
     process.off("beforeExit", this.onBeforeExit);
-    process.off("uncaughtException", this.onUncaughtException);
+    for (const event of uncaughtEvents) process.off(event, this.onUncaught[event]);
   }
 
   /** The import is over and gave nothing to serve; `exported` says what it gave. What can still come is a listen(). */
@@ -38,18 +49,21 @@ export class LoadWatch implements Disposable {
 
   private readonly onBeforeExit = (): void => this.fail(this.nothing());
 
-  /** A throw in a timer or an unhandled rejection, as of `bootstrap()` without catch. Node would end the process. */
-  private readonly onUncaughtException = (error: unknown): void => {
-    // A program that handles these itself goes on, and so does the load.
-    if (process.listenerCount("uncaughtException") === 1) this.fail(error);
-  };
+  /**
+   * A throw in a timer, or a rejection that nobody handles, as of `bootstrap()` without catch. Node would end the process
+   * for it. A program that listens for these itself goes on, and so does the load.
+   */
+  private failUnlessHandled(event: UncaughtEvent, error: unknown): void {
+    const isHandled = process.listenerCount(event) > (this.listenersBefore.get(event) ?? 0) + 1;
+    if (!isHandled) this.fail(error);
+  }
 
   private nothing(): SwitchyardError {
-    const file = basename(this.request.file);
+    const file = shown(this.request.file);
     const saw =
       this.exported === null
         ? `${file} waits at its top level, or in its start, for something that can't come: nothing is left that could wake it.`
-        : `${file} exports ${this.exported}, which can't be served, and has ended without calling listen().`;
+        : `${file} ${this.exportsOf()} and has ended without calling listen().`;
     const names = servedNames.map((name) => `\`${name}\``).join(", ");
     return new SwitchyardError("SY_APP_NOTHING", {
       saw,
@@ -57,13 +71,17 @@ export class LoadWatch implements Disposable {
     });
   }
 
+  private exportsOf(): string {
+    return this.exported === nothingExported ? "exports nothing" : `exports ${this.exported}, which can't be served,`;
+  }
+
   private slow(): SwitchyardError {
-    const file = basename(this.request.file);
+    const file = shown(this.request.file);
     const seconds = this.request.startTimeoutMs / 1000;
     const saw =
       this.exported === null
         ? `${file} was still loading after ${seconds} s.`
-        : `${file} exports ${this.exported}, which can't be served, and had not called listen() after ${seconds} s.`;
+        : `${file} ${this.exportsOf()} and had not called listen() after ${seconds} s.`;
     return new SwitchyardError("SY_APP_SLOW", {
       saw,
       fix: "Find what its start waits for (a database, a promise that never settles), or raise startTimeoutMs.",

@@ -13,7 +13,8 @@
 // the loop alive while it waits: it unrefs its IPC channel or parentPort before it calls loadApplication, has no listening
 // server and no ref'd timer, and takes its hold again when the promise has settled.
 //
-// Servers of Switchyard's own in the same thread are passed to exemptFromAdoption() before they listen.
+// A server of Switchyard's own in the same thread begins to listen after the load, on a descriptor; any other is passed to
+// exemptFromAdoption() before it listens.
 
 import { pathToFileURL } from "node:url";
 import { SwitchyardError } from "../errors.ts";
@@ -49,13 +50,13 @@ export async function loadApplication(request: LoadRequest): Promise<Application
       watch.failure,
     ]);
   } catch (error) {
-    throw loadErrorOf(error, request.file);
+    throw await loadErrorOf(error, request.file);
   }
 }
 
 /** What the module exports. Never settles when it exports nothing servable: then a listen() may still come. */
 async function exportedApplication(request: LoadRequest, adoption: Adoption, watch: LoadWatch): Promise<Application> {
-  prepareTypeScript(request);
+  await prepareTypeScript(request);
   // The program sees the command line that `node file` would give it: some compare argv[1] with their own file.
   process.argv = [process.execPath, request.file];
   const module: object = await import(pathToFileURL(request.file).href);
