@@ -4,7 +4,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
-import type { QueueSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { QueueSnapshot, RequestCounts, WorkerSnapshot } from "../metrics/snapshot.ts";
 import { statusPage } from "./status-page.ts";
 
 /** The server as it is at this moment. */
@@ -19,6 +19,8 @@ export interface ServerStatus {
   readonly pid: number;
   /** Workers replaced so far. */
   readonly restarts: number;
+  /** Requests of the whole server since its start, those of workers that have ended included. */
+  readonly totals: RequestCounts;
   readonly workers: readonly WorkerSnapshot[];
   /** The queue of model sync, else null. */
   readonly queue: QueueSnapshot | null;

@@ -72,6 +72,13 @@ export class Account {
     return this.#open;
   }
 
+  /** Tells the clients of all answers still to begin that their connection closes after it (RFC 9112 §9.6). */
+  announceClose(): void {
+    for (const response of this.#open) {
+      if (!response.headersSent && response.req.httpVersionMajor < 2) response.setHeader("Connection", "close");
+    }
+  }
+
   counts(): RequestCounts {
     return {
       begun: this.#begun,

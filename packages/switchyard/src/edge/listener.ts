@@ -10,10 +10,11 @@ import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { exemptFromAdoption } from "../app/adopt.ts";
 import type { ServerSettings } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
-import { refuse, refuseConnection, statusOfClientError } from "./refusals.ts";
+import { refuse, refuseConnection, statusOfClientError, whyRefused } from "./refusals.ts";
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -45,11 +46,13 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #sessions = new Set<http2.Http2Session>();
   readonly #upgraded = new Set<Duplex>();
+  /** Connections whose bytes are not HTTP any more. */
+  readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer(options);
+    this.#server = exemptFromAdoption(createServer(options));
     this.#server.on("request", this.#admit(options.onRequest));
     this.#server.on("checkContinue", this.#admit(options.onCheckContinue));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) =>
@@ -143,9 +146,23 @@ export class Listener {
       socket.destroy();
       return;
     }
+    // Whatever follows on a connection that was found broken is no request either.
+    if (this.#broken.has(socket)) return;
+    this.#broken.add(socket);
     const status = statusOfClientError(error);
-    this.#options.onRefused(status);
-    refuseConnection(socket, status);
+    const response = responseOn(socket);
+    if (response === null) {
+      this.#options.onRefused(status);
+      refuseConnection(socket, status);
+    } else if (!response.req.complete) {
+      // The fault is in the body of a request that the application has begun.
+      refuse(response, status, whyRefused(status));
+    } else {
+      // The fault is in what follows a request: that one still gets its answer, and nothing comes after it.
+      this.#options.onRefused(status);
+      if (!response.headersSent) response.setHeader("Connection", "close");
+      response.once("finish", () => socket.end());
+    }
   }
 
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
@@ -180,6 +197,11 @@ function createServer(options: ListenerOptions): AnyServer {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
   }
   return server;
+}
+
+/** The answer that a connection is owed at this moment. Node keeps it on the socket, and no public name leads to it. */
+function responseOn(socket: Duplex): ServerResponse | null {
+  return (socket as unknown as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
 function closeIdle(server: AnyServer): void {

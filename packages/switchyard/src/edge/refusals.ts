@@ -31,7 +31,7 @@ export function refuse(response: ServerResponse, status: number, why: string, op
 }
 
 /** Answers on a connection that has no request to answer: its bytes were not HTTP, or too many, or too slow. */
-export function refuseConnection(socket: Duplex, status: number, why = whyRefused[status] ?? ""): void {
+export function refuseConnection(socket: Duplex, status: number, why = whyRefused(status)): void {
   const reason = STATUS_CODES[status] ?? "";
   const text = `${status} ${reason}\n${why}\n`;
   socket.end(
@@ -40,7 +40,11 @@ export function refuseConnection(socket: Duplex, status: number, why = whyRefuse
   );
 }
 
-const whyRefused: Record<number, string | undefined> = {
+export function whyRefused(status: number): string {
+  return reasons[status] ?? "";
+}
+
+const reasons: Record<number, string | undefined> = {
   400: "The request is not valid HTTP.",
   408: "The request took too long to arrive.",
   413: "The chunk extensions are too long.",

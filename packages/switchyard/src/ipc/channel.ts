@@ -11,6 +11,8 @@ import type { Piece } from "./messages.ts";
 export interface Channel<Out, In> {
   send(message: Out): void;
   close(): void;
+  /** From now on it does not keep the loop alive. */
+  unref(): void;
   /** Set by the owner before the first turn of the loop ends. */
   onMessage: (message: In) => void;
   /** The other side has gone, or sent what is not a frame. Called once. */
@@ -43,6 +45,10 @@ export class PortChannel<Out extends object, In> implements Channel<Out, In> {
 
   close(): void {
     this.#port.close();
+  }
+
+  unref(): void {
+    this.#port.unref();
   }
 }
 
@@ -78,6 +84,10 @@ export class SocketChannel<Out extends object, In> implements Channel<Out, In> {
 
   close(): void {
     this.#socket.end();
+  }
+
+  unref(): void {
+    this.#socket.unref();
   }
 
   /** Sends the messages of one turn with one system call. */
@@ -135,7 +145,8 @@ class FrameReader {
     if (this.#bytes < total) return "incomplete";
     const whole = this.#atLeast(total);
     const json = whole.toString("utf8", frameHeaderBytes, frameHeaderBytes + jsonBytes);
-    const message: Record<string, unknown> = JSON.parse(json);
+    const message = parsed(json);
+    if (message === null) return "invalid";
     if (pieceBytes > 0) message.piece = whole.subarray(frameHeaderBytes + jsonBytes, total);
     this.#chunks[0] = whole.subarray(total);
     if (whole.length === total) this.#chunks.shift();
@@ -150,5 +161,16 @@ class FrameReader {
     const joined = Buffer.concat(this.#chunks);
     this.#chunks = [joined];
     return joined;
+  }
+}
+
+function parsed(json: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(json);
+    // The cast: any object has string keys and values of some kind.
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    // Whoever wrote this is not our other side, or has gone wrong: the caller closes the channel.
+    return null;
   }
 }

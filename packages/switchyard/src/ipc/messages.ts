@@ -7,7 +7,7 @@
 import type { ListeningAddress } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
-import type { QueueSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { QueueSnapshot, RequestCounts, WorkerSnapshot } from "../metrics/snapshot.ts";
 
 /** What a process or thread of the server is told at its start. */
 export interface StartOrder {
@@ -31,11 +31,15 @@ export type FromWorker =
   | { readonly type: "ready"; readonly application: string; readonly askedPort: number | null }
   /** The application can't be served; the sender ends right after this. */
   | { readonly type: "failed"; readonly error: ErrorReport }
-  /** A thread in this process has died, so the process can't do its full work: replace it, then stop it. */
+  /** The sender can't do its full work any more, for the cause that the sentence says: replace it, then stop it. */
   | { readonly type: "impaired"; readonly cause: string }
+  /** From a balancer: the processes that it has started and that have not ended, each the leader of its process group. */
+  | { readonly type: "processes"; readonly pids: readonly number[] }
   | {
       readonly type: "report";
       readonly workers: readonly WorkerSnapshot[];
+      /** Requests of the sender since its start, those in workers of its own that have ended included. */
+      readonly totals: RequestCounts;
       /** From a balancer: its queue, and how many of its workers were replaced. */
       readonly queue?: QueueSnapshot;
       readonly restarts?: number;

@@ -2,6 +2,10 @@
 //
 // When a process's parent is gone, nobody is left to stop it or to serve for, so it ends. While the application loads, the
 // line does not keep the loop alive (`release`), so that a program with nothing left to do is seen to have ended.
+//
+// SIGTERM and SIGINT are the supervisor's to answer. A service manager may send them to every process of the server at
+// once, and ending at once would lose what is in flight: a worker that gets one asks its parent to be replaced, and its
+// parent, when it is stopping itself, tells it to stop anyway.
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { ThreadData } from "../pool/thread-handle.ts";
@@ -19,7 +23,11 @@ export interface Parent {
   send(message: FromWorker): Promise<void>;
   hold(): void;
   release(): void;
+  /** From now on a signal does to this process what the application, or Node, makes of it. */
+  leaveSignals(): void;
 }
+
+const stopSignals = ["SIGTERM", "SIGINT"] as const;
 
 export async function connectToParent(): Promise<Parent> {
   return isMainThread ? connectFromProcess() : connectFromThread();
@@ -29,6 +37,10 @@ function connectFromProcess(): Promise<Parent> {
   process.once("disconnect", () => process.exit(0));
   return new Promise((resolve) => {
     let parent: Parent | null = null;
+    const onSignal = (signal: NodeJS.Signals) => {
+      void parent?.send({ type: "impaired", cause: `Process ${process.pid} was sent ${signal}` });
+    };
+    for (const signal of stopSignals) process.on(signal, onSignal);
     process.on("message", (message: ToWorker) => {
       if (message.type === "stop") parent?.onStop(message.withinMs);
       if (message.type === "endThread") parent?.onEndThread(message.worker);
@@ -45,6 +57,9 @@ function connectFromProcess(): Promise<Parent> {
           }),
         hold: () => process.channel?.ref(),
         release: () => process.channel?.unref(),
+        leaveSignals: () => {
+          for (const signal of stopSignals) process.removeListener(signal, onSignal);
+        },
       };
       resolve(parent);
     });
@@ -63,11 +78,25 @@ async function connectFromThread(): Promise<Parent> {
     send: async (message) => port.postMessage(message),
     hold: () => port.ref(),
     release: () => port.unref(),
+    leaveSignals: () => {},
   };
+  endThreadOnKill();
   port.on("message", (message: ToWorker) => {
     if (message.type === "stop") parent.onStop(message.withinMs);
   });
   return parent;
+}
+
+/**
+ * A program that kills its own process, as the last act of its SIGTERM handler most often, ends its thread alone: the
+ * process is not its own.
+ */
+function endThreadOnKill(): void {
+  const { kill } = process;
+  process.kill = (pid, signal) => {
+    if (pid !== process.pid || signal === 0) return kill.call(process, pid, signal);
+    process.exit();
+  };
 }
 
 function endBeforeReady(): void {

@@ -13,11 +13,12 @@ import { overHttp2 } from "../edge/http2.ts";
 import { Listener, type RequestListener } from "../edge/listener.ts";
 import { reportOf, SwitchyardError } from "../errors.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
-import { type AccessLog, createAccessLog } from "../log/access.ts";
+import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
 import { runAsync } from "./run-async.ts";
 
@@ -43,7 +44,14 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   faults.watch();
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const greenlets = model === "greenlet" ? await (await import("./greenlets.ts")).loadGreenlets() : null;
-  const application = await load(parent, (text) => log.info({ worker }, text));
+  const drained = Promise.withResolvers<void>();
+  const application = await load(parent, {
+    notice: (text) => log.info({ worker }, text),
+    whenProgramCloses: () => {
+      if (!listener.isDraining) void parent.send({ type: "impaired", cause: "The application closed its server" });
+      return drained.promise;
+    },
+  });
   const run =
     greenlets === null
       ? runAsync(application, faults)
@@ -64,21 +72,30 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     requests: account.counts(),
     rssBytes: process.memoryUsage.rss(),
   });
-  const reports = setInterval(() => void parent.send({ type: "report", workers: [snapshot()] }), reportEveryMs).unref();
+  const report = () => parent.send({ type: "report", workers: [snapshot()], totals: account.counts() });
+  const reports = setInterval(() => void report(), reportEveryMs).unref();
+  let isStopping = false;
   parent.onStop = async (withinMs) => {
-    clearInterval(reports);
+    if (isStopping) return;
+    isStopping = true;
     await drain({ listener, account, withinMs });
-    await endApplication(application, accessLog);
+    drained.resolve();
+    clearInterval(reports);
+    await accessLog?.close();
+    await report();
+    await endApplication({ application, parent, log });
   };
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
-  await parent.send({ type: "report", workers: [snapshot()] });
+  await report();
 }
 
-async function load(parent: Parent, notice: (text: string) => void): Promise<Application> {
+type LoadHooks = Pick<Parameters<typeof loadApplication>[0], "notice" | "whenProgramCloses">;
+
+async function load(parent: Parent, hooks: LoadHooks): Promise<Application> {
   const { settings, address } = parent.order;
   parent.release();
   try {
-    return await loadApplication({ file: settings.app, address, startTimeoutMs: settings.startTimeoutMs, notice });
+    return await loadApplication({ file: settings.app, address, startTimeoutMs: settings.startTimeoutMs, ...hooks });
   } finally {
     parent.hold();
   }
@@ -132,19 +149,10 @@ interface Drain {
 
 /** Finishes what is in flight; what is not done after `withinMs` loses its connection. */
 async function drain({ listener, account, withinMs }: Drain): Promise<void> {
-  for (const response of account.open) {
-    if (!response.headersSent) response.setHeader("Connection", "close");
-  }
+  account.announceClose();
   const deadline = setTimeout(() => listener.closeAll(), withinMs);
   await listener.drain();
   clearTimeout(deadline);
-}
-
-/** The application's own end: its close hooks, then its own SIGTERM listeners, which most programs clean up in. */
-async function endApplication(application: Application, accessLog: AccessLog | null): Promise<never> {
-  await application.close();
-  await accessLog?.close();
-  process.exit(0);
 }
 
 async function failToStart(parent: Parent, error: unknown): Promise<never> {

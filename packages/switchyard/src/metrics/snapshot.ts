@@ -10,7 +10,7 @@ export interface RequestCounts {
   readonly answered: number;
   /** Answered in full with a status of 500 or more. */
   readonly failed: number;
-  /** Left by the client before the answer was complete. */
+  /** Left before the answer was complete: by the client, or by the loop worker that had its connection and died. */
   readonly aborted: number;
   /** Answered with a 4xx or 5xx by Switchyard itself, before they reached the application. Not part of `begun`. */
   readonly refused: number;
@@ -35,4 +35,24 @@ export interface QueueSnapshot {
   readonly refused: number;
   /** Requests whose client left while they were queued. */
   readonly abandoned: number;
+}
+
+export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };
+
+export function sumOf(counts: Iterable<RequestCounts>): RequestCounts {
+  const sum = { ...noRequests };
+  for (const each of counts) {
+    sum.begun += each.begun;
+    sum.inFlight += each.inFlight;
+    sum.answered += each.answered;
+    sum.failed += each.failed;
+    sum.aborted += each.aborted;
+    sum.refused += each.refused;
+  }
+  return sum;
+}
+
+/** The counts of a worker that has ended: what was in flight in it has lost its connection. */
+export function afterDeath(counts: RequestCounts): RequestCounts {
+  return { ...counts, inFlight: 0, aborted: counts.aborted + counts.inFlight };
 }

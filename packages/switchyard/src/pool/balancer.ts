@@ -103,6 +103,11 @@ export class Balancer {
     worker.transfer = null;
   }
 
+  /** Workers that still have a request to run, their client answered or not. */
+  busyWorkers(): SyncWorker[] {
+    return [...this.#workers].filter((worker) => worker.transfer !== null);
+  }
+
   /** Answers all that is left when a drain is at its deadline. */
   giveUp(): void {
     const why = "The server is stopping.";

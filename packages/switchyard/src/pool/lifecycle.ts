@@ -23,8 +23,21 @@ export function pauseBeforeRestartMs(failures: number): number {
   return Math.min(firstPauseMs * 2 ** (failures - 2), longestPauseMs);
 }
 
-/** Deaths in a row, counting this one. */
-export function failuresAfterDeath(before: number, state: WorkerState, nowMs: number): number {
+/** A death, as far as it tells whether another worker would live. */
+export interface LastMoments {
+  /** Its state before it died. */
+  readonly state: WorkerState;
+  readonly nowMs: number;
+  /** The pool killed it. */
+  readonly wasOurKill: boolean;
+}
+
+/**
+ * Deaths in a row, counting this one. A ready worker that the pool killed (a request was too long in it) did not fail: a
+ * pause would only keep the others' requests waiting.
+ */
+export function failuresAfterDeath(before: number, { state, nowMs, wasOurKill }: LastMoments): number {
+  if (state.is === "ready" && wasOurKill) return before;
   const wasProven = state.is === "ready" && nowMs - state.sinceMs >= provenAfterMs;
   return wasProven ? 1 : before + 1;
 }

@@ -5,6 +5,7 @@
 // (worker/main.ts) and its response back to the client.
 
 import type { IncomingMessage } from "node:http";
+import { nowMs } from "../clock.ts";
 import { Account } from "../edge/account.ts";
 import { Listener } from "../edge/listener.ts";
 import { refuseConnection } from "../edge/refusals.ts";
@@ -23,6 +24,12 @@ import type { WorkerHandle } from "./worker-handle.ts";
 
 /** How often the balancer tells the supervisor how it is, in milliseconds. */
 const reportEveryMs = 1_000;
+/** How long the last answers have to reach their clients, in milliseconds. */
+const lastAnswersWithinMs = 500;
+/** A worker was told when it must have ended; this is for what it needs to do so in order, in milliseconds. */
+const workerPatienceMs = 1_000;
+/** How long a worker may live on without its channel for requests, in milliseconds. */
+const endAfterCloseMs = 1_000;
 
 const parent = await connectToParent();
 await runBalancer(parent).catch((error) => failToStart(parent, error));
@@ -50,8 +57,17 @@ async function runBalancer(parent: Parent): Promise<void> {
   const pool: Pool = new Pool({
     name: plan.name,
     size: plan.members,
-    start: plan.start,
+    start: (slot) => {
+      const handle = plan.start(slot);
+      if (handle.isolation === "process")
+        tellProcesses(
+          [...pool.members].map((each) => each.handle.pid),
+          handle.pid,
+        );
+      return handle;
+    },
     startTimeoutMs: settings.startTimeoutMs,
+    patienceMs: workerPatienceMs,
     log,
     onReady: (member, message) => {
       application = message;
@@ -62,16 +78,17 @@ async function runBalancer(parent: Parent): Promise<void> {
       for (const worker of workers) {
         worker.channel.onClose = () => {
           balancer.removeWorker(worker, "it died");
-          if (plan.workersEach === 1) killUnlessEnded(pool, member);
+          if (plan.workersEach === 1 && member.state.is === "ready") killUnlessEnded(pool, member);
         };
         balancer.addWorker(worker);
       }
     },
     onMessage: (member, message) => {
       if (message.type !== "impaired") return;
+      if (member.state.is !== "ready" || member.hasSuccessor) return;
       log.error(
         { pid: member.handle.pid, cause: message.cause },
-        `A thread died (${message.cause}); its process is replaced.`,
+        `${message.cause}; ${plan.name} ${member.slot} is replaced.`,
       );
       pool.replace(member, settings.drainTimeoutMs);
     },
@@ -81,8 +98,12 @@ async function runBalancer(parent: Parent): Promise<void> {
     onGone: (member, death) => {
       for (const worker of byMember.get(member) ?? []) balancer.removeWorker(worker, death.cause);
       byMember.delete(member);
+      if (member.handle.isolation === "process") tellProcesses([...pool.members].map((each) => each.handle.pid));
     },
-    onGiveUp: (error) => void failToStart(parent, error),
+    onGiveUp: async (error) => {
+      await endWithin({ listener, balancer, withinMs: 0 });
+      await failToStart(parent, error);
+    },
   });
   const listener = new Listener({
     settings,
@@ -113,9 +134,30 @@ async function runBalancer(parent: Parent): Promise<void> {
       rssBytes: 0,
     }));
   const report = () =>
-    parent.send({ type: "report", workers: snapshots(), queue: balancer.queueSnapshot(), restarts: pool.restarts });
+    parent.send({
+      type: "report",
+      workers: snapshots(),
+      totals: account.counts(),
+      queue: balancer.queueSnapshot(),
+      restarts: pool.restarts,
+    });
+  const tellProcesses = (known: readonly number[], started?: number) => {
+    void parent.send({ type: "processes", pids: started === undefined ? known : [...known, started] });
+  };
 
-  parent.onStop = (withinMs) => void stop({ listener, balancer, pool, accessLog, withinMs });
+  let isStopping = false;
+  parent.onStop = async (withinMs) => {
+    if (isStopping) return;
+    isStopping = true;
+    const stopByMs = nowMs() + withinMs;
+    account.announceClose();
+    await endWithin({ listener, balancer, withinMs });
+    await report();
+    for (const { member } of balancer.busyWorkers()) pool.kill(member, "its request was not done by the deadline");
+    await pool.stop(Math.max(0, stopByMs - nowMs()));
+    await accessLog?.close();
+    process.exit(0);
+  };
   await pool.start();
   await listener.listen(firstExtraFd);
   await parent.send(application);
@@ -158,38 +200,27 @@ function memberPlan({ order }: Parent): MemberPlan {
   };
 }
 
-interface Stopping {
+interface Ending {
   readonly listener: Listener;
   readonly balancer: Balancer;
-  readonly pool: Pool;
-  readonly accessLog: { close(): Promise<void> } | null;
   readonly withinMs: number;
 }
 
 /** Takes no connection any more, lets the queue and the workers finish, answers 503 to what is left at the deadline. */
-async function stop({ listener, balancer, pool, accessLog, withinMs }: Stopping): Promise<never> {
-  const deadline = setTimeout(() => {
+async function endWithin({ listener, balancer, withinMs }: Ending): Promise<void> {
+  const giveUp = () => {
     balancer.giveUp();
     setTimeout(() => listener.closeAll(), lastAnswersWithinMs).unref();
-  }, withinMs);
+  };
+  const deadline = setTimeout(giveUp, withinMs);
   await listener.drain();
   clearTimeout(deadline);
-  await pool.stop(stopWorkersWithinMs);
-  await accessLog?.close();
-  process.exit(0);
 }
-
-/** How long the last answers have to reach their clients, in milliseconds. */
-const lastAnswersWithinMs = 500;
-/** Workers have nothing in flight by then: this is for the application's own end. */
-const stopWorkersWithinMs = 5_000;
 
 /** A worker that closed its channel serves nothing, so it must end, in case that it does not by itself. */
 function killUnlessEnded(pool: Pool, member: Member): void {
   setTimeout(() => pool.kill(member, "it closed its channel for requests"), endAfterCloseMs).unref();
 }
-
-const endAfterCloseMs = 1_000;
 
 function isWebSocket(request: IncomingMessage): boolean {
   return request.headers.upgrade?.toLowerCase() === "websocket";

@@ -5,8 +5,14 @@
 // Later a replacement is tried again after growing pauses (lifecycle.ts); when one can't be loaded and no worker is ready
 // any more, `onGiveUp` is told instead of trying for ever.
 //
+// A slot is filled by one member. It is replaced in one of two ways:
+//
+//   it died ──────────► #restart: another is started, after a pause when deaths come in a row
+//   replace(member) ──► a successor is started beside it; once that is ready the member drains. A successor that dies is
+//                       started again like any other; a member that dies before that leaves the slot to its successor.
+//
 // Invariants, checked by `assertInvariants`: every member that is not stopped is in `#members`; a slot has at most one
-// member that is starting or ready; nothing is started once `stop()` was called.
+// member that is starting or ready and is not about to be succeeded; nothing is started once `stop()` was called.
 
 import assert from "node:assert";
 import { nowMs } from "../clock.ts";
@@ -24,6 +30,8 @@ export interface PoolOptions {
   /** Makes the member of a slot. Its owner's `onMessage` is called for each message that is not about its life. */
   readonly start: (slot: number) => WorkerHandle;
   readonly startTimeoutMs: number;
+  /** How much longer than it was given to stop a member may take before it is killed, in milliseconds. */
+  readonly patienceMs: number;
   readonly log: Log;
   readonly onReady: (member: Member, message: FromWorker & { type: "ready" }) => void;
   readonly onMessage: (member: Member, message: FromWorker) => void;
@@ -44,14 +52,23 @@ export class Member {
   killedFor: string | null = null;
   /** What it said before it ended because the application could not be loaded. */
   failure: SwitchyardError | null = null;
-  /** Set while a successor is being started for it. */
+  /** A successor is on its way, or will be started after a pause. */
   hasSuccessor = false;
+  /** Whom it succeeds, when that one was not dead at its start. */
+  readonly succeeds: Succession | null;
 
-  constructor(slot: number, handle: WorkerHandle, readyByMs: number) {
+  constructor(slot: number, handle: WorkerHandle, life: { readyByMs: number; succeeds: Succession | null }) {
     this.slot = slot;
     this.handle = handle;
-    this.state = { is: "starting", readyByMs };
+    this.state = { is: "starting", readyByMs: life.readyByMs };
+    this.succeeds = life.succeeds;
   }
+}
+
+interface Succession {
+  readonly member: Member;
+  /** How long it has to finish, once its successor is ready. */
+  readonly withinMs: number;
 }
 
 export class Pool {
@@ -83,7 +100,7 @@ export class Pool {
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#firstStart = { waiting: this.#options.size, resolve, reject };
-      for (let slot = 0; slot < this.#options.size; slot++) this.#startMember(slot);
+      for (let slot = 0; slot < this.#options.size; slot++) this.#startMember(slot, null);
     });
   }
 
@@ -99,12 +116,8 @@ export class Pool {
     if (this.#isStopping || member.state.is !== "ready" || member.hasSuccessor) return;
     member.hasSuccessor = true;
     this.#restarts++;
-    const successor = this.#startMember(member.slot);
-    this.#successions.set(successor, { member, withinMs });
+    this.#startMember(member.slot, { member, withinMs });
   }
-
-  /** Successors on their way, and whom to stop when they are ready. */
-  readonly #successions = new Map<Member, { member: Member; withinMs: number }>();
 
   /** Lets every member finish what is in flight; kills what is left after `withinMs`. Resolves when all have ended. */
   async stop(withinMs: number): Promise<void> {
@@ -134,9 +147,9 @@ export class Pool {
     for (const count of taken.values()) assert(count <= 1, "a slot has two workers");
   }
 
-  #startMember(slot: number): Member {
+  #startMember(slot: number, succeeds: Succession | null): void {
     const readyByMs = nowMs() + this.#options.startTimeoutMs;
-    const member = new Member(slot, this.#options.start(slot), readyByMs);
+    const member = new Member(slot, this.#options.start(slot), { readyByMs, succeeds });
     this.#members.add(member);
     member.handle.onMessage = (message) => this.#onMessage(member, message);
     member.handle.onExit = (exit) => this.#onExit(member, exit);
@@ -149,7 +162,6 @@ export class Pool {
       });
       this.kill(member, "not ready in time");
     });
-    return member;
   }
 
   #onMessage(member: Member, message: FromWorker): void {
@@ -168,11 +180,8 @@ export class Pool {
   #onReady(member: Member, message: FromWorker & { type: "ready" }): void {
     member.state = { is: "ready", sinceMs: nowMs() };
     this.#options.onReady(member, message);
-    const succession = this.#successions.get(member);
-    if (succession !== undefined) {
-      this.#successions.delete(member);
-      this.#stopMember(succession.member, succession.withinMs);
-    }
+    const { succeeds } = member;
+    if (succeeds !== null) this.#stopMember(succeeds.member, succeeds.withinMs);
     if (this.#firstStart !== null && --this.#firstStart.waiting === 0) {
       this.#firstStart.resolve();
       this.#firstStart = null;
@@ -181,15 +190,22 @@ export class Pool {
 
   #stopMember(member: Member, withinMs: number): void {
     if (member.state.is === "draining" || member.state.is === "stopped") return;
-    member.state = { is: "draining", stopByMs: nowMs() + withinMs };
+    // Nothing is in flight in one that is still loading its application.
+    const finishMs = member.state.is === "starting" ? 0 : withinMs;
+    member.state = { is: "draining", stopByMs: nowMs() + finishMs };
     this.#options.onRetire?.(member);
-    member.handle.send({ type: "stop", withinMs });
-    // A little longer than the member gives itself, so that it can give up in order.
-    const timer = setTimeout(
-      () => this.kill(member, `not done ${withinMs} ms after it was told to stop`),
-      withinMs + 1_000,
+    member.handle.send({ type: "stop", withinMs: finishMs });
+    setTimeout(() => this.#killLate(member, finishMs), finishMs + this.#options.patienceMs).unref();
+  }
+
+  #killLate(member: Member, withinMs: number): void {
+    if (member.state.is === "stopped" || member.killedFor !== null) return;
+    const { log, name } = this.#options;
+    log.warn(
+      { worker: member.slot, pid: member.handle.pid },
+      `${name} ${member.slot} has not ended ${withinMs} ms after it was told to stop; it is killed.`,
     );
-    timer.unref();
+    this.kill(member, `not done ${withinMs} ms after it was told to stop`);
   }
 
   #onExit(member: Member, exit: Exit): void {
@@ -198,9 +214,6 @@ export class Pool {
     member.state = { is: "stopped" };
     this.#members.delete(member);
     this.#options.onGone(member, death);
-    const succession = this.#successions.get(member);
-    this.#successions.delete(member);
-    if (succession !== undefined) succession.member.hasSuccessor = false;
     if (this.#members.size === 0) this.#whenEmpty?.();
     const wasAsked = stateBefore.is === "draining" || this.#isStopping;
     if (wasAsked) return;
@@ -208,6 +221,7 @@ export class Pool {
       this.#failFirstStart(member, death);
       return;
     }
+    if (member.hasSuccessor) return;
     this.#restart(member, stateBefore, death);
   }
 
@@ -220,12 +234,16 @@ export class Pool {
 
   #restart(member: Member, stateBefore: WorkerState, death: Death): void {
     const { log, name } = this.#options;
-    if (stateBefore.is === "starting" && this.#readyCount() === 0 && this.#failuresOf(member) >= lastTry) {
-      this.#isStopping = true;
+    if (this.#readyCount() === 0 && this.#hasFailedForGood(member, stateBefore)) {
+      this.killAll("the application can't be loaded any more");
       this.#options.onGiveUp(member.failure ?? endedWhileLoading(death));
       return;
     }
-    const failures = failuresAfterDeath(this.#failuresOf(member), stateBefore, nowMs());
+    const failures = failuresAfterDeath(this.#failuresOf(member), {
+      state: stateBefore,
+      nowMs: nowMs(),
+      wasOurKill: member.killedFor !== null,
+    });
     this.#failures[member.slot] = failures;
     const pauseMs = pauseBeforeRestartMs(failures);
     const reason = member.failure === null ? death.cause : `${death.cause}; ${member.failure.message}`;
@@ -234,8 +252,15 @@ export class Pool {
       `${name} ${member.slot} ended (${reason}); another is started ${pauseMs === 0 ? "now" : `in ${pauseMs} ms`}`,
     );
     this.#restarts++;
-    if (pauseMs === 0) this.#startMember(member.slot);
-    else this.#after(pauseMs, () => this.#startMember(member.slot));
+    const restart = () => this.#startMember(member.slot, member.succeeds);
+    if (pauseMs === 0) restart();
+    else this.#after(pauseMs, restart);
+  }
+
+  /** A worker that says so after it was ready has made its own tries; one that never was gets a few. */
+  #hasFailedForGood(member: Member, stateBefore: WorkerState): boolean {
+    if (stateBefore.is === "ready") return member.failure !== null;
+    return this.#failuresOf(member) >= lastTry;
   }
 
   #failuresOf(member: Member): number {

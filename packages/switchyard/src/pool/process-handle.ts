@@ -4,6 +4,10 @@
 // sockets are inherited, both as file descriptors from `firstExtraFd` on. Output goes straight to the server's own
 // stdout and stderr. The process is in a session of its own, so that Ctrl-C in a terminal reaches the supervisor alone,
 // which then drains; it ends by itself when the IPC channel closes, so none outlives its parent.
+//
+// The process leads a process group, in which whatever it starts is too. Killing it kills the group, and so does an end
+// that was not in order: what a dead worker has started has nobody left to end it. The same goes for the groups of the
+// workers that a balancer has told us of.
 
 import { type ChildProcess, fork } from "node:child_process";
 import type { Socket } from "node:net";
@@ -31,6 +35,9 @@ export class ProcessHandle implements WorkerHandle {
   onMessage: (message: FromWorker) => void = () => {};
   onExit: (exit: Exit) => void = () => {};
   readonly #child: ChildProcess;
+  /** Processes that the worker itself has started and that run an application. */
+  #ownWorkers: readonly number[] = [];
+  #hasEnded = false;
 
   constructor(plan: ProcessPlan) {
     const listenFds = plan.listenFds ?? [];
@@ -48,12 +55,17 @@ export class ProcessHandle implements WorkerHandle {
     });
     this.#child.on("message", (message) => {
       // Applications may call process.send() themselves (PM2's `ready`): what is not ours is left alone.
-      if (isFromWorker(message)) this.onMessage(message);
+      if (!isFromWorker(message)) return;
+      if (message.type === "processes") this.#ownWorkers = message.pids;
+      this.onMessage(message);
     });
-    let hasEnded = false;
+    // Without the channel it can neither be told to stop nor tell how it is. It ends by itself, unless it is stuck.
+    this.#child.once("disconnect", () => setTimeout(() => this.kill(), endAfterDisconnectMs).unref());
     const end = (exit: Exit) => {
-      if (hasEnded) return;
-      hasEnded = true;
+      if (this.#hasEnded) return;
+      this.#hasEnded = true;
+      if (exit.code !== 0) killGroup(this.pid);
+      for (const pid of this.#ownWorkers) killGroup(pid);
       this.onExit(exit);
     };
     this.#child.once("error", (error) => end({ code: null, signal: null, error }));
@@ -66,11 +78,32 @@ export class ProcessHandle implements WorkerHandle {
   }
 
   kill(): void {
-    this.#child.kill("SIGKILL");
+    if (this.#hasEnded) return;
+    killGroup(this.pid);
+    for (const pid of this.#ownWorkers) killGroup(pid);
   }
 }
 
-const typesFromWorker = new Set<string>(["ready", "failed", "impaired", "report"] satisfies FromWorker["type"][]);
+/** How long a worker has to end once its channel is closed, in milliseconds. */
+const endAfterDisconnectMs = 1_000;
+
+function killGroup(leader: number): void {
+  // 0 and -1 would mean our own group, and everything.
+  if (leader <= 1) return;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // ESRCH: nobody is left in it.
+  }
+}
+
+const typesFromWorker = new Set<string>([
+  "ready",
+  "failed",
+  "impaired",
+  "processes",
+  "report",
+] satisfies FromWorker["type"][]);
 
 function isFromWorker(message: unknown): message is FromWorker {
   if (typeof message !== "object" || message === null || !("type" in message)) return false;

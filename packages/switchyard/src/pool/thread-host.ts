@@ -57,7 +57,7 @@ export function hostThreads(parent: Parent, entry: URL): void {
       const message: FromWorker =
         waiting > 0
           ? { type: "failed", error: reportOf(endedEarly(cause)) }
-          : { type: "impaired", cause: `worker ${worker}: ${cause}` };
+          : { type: "impaired", cause: `The thread of worker ${worker} has ended (${cause})` };
       void parent.send(message).then(() => {
         if (message.type === "failed") process.exit(exitCodeOf(message.error.code));
         if (threads.size === 0) process.exit(1);

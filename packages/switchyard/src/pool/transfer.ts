@@ -30,6 +30,8 @@ export class Transfer {
   /** Bytes of the response that the client's socket has not taken yet, to be credited when it drains. */
   #undrainedBytes = 0;
   #workerIsDone = false;
+  /** The worker has sent its whole answer. The client may have got another one before: 413, 408 or 504 of our own. */
+  #isAnswered = false;
 
   constructor(parts: TransferParts) {
     this.id = parts.id;
@@ -58,12 +60,14 @@ export class Transfer {
         this.#writeBody(message.piece);
         return;
       case "bodyEnd":
+        this.#isAnswered = true;
         if (isOpen(response)) {
           if (message.rawTrailers.length > 0) response.addTrailers(pairsOf(message.rawTrailers));
           response.end();
         }
         return;
       case "answer":
+        this.#isAnswered = true;
         if (this.#mayAnswer()) {
           writeHead(response, message.head);
           response.end(message.piece);
@@ -91,8 +95,10 @@ export class Transfer {
   }
 
   #sendBody(): void {
-    const { request, channel } = this.#parts;
+    const { request, response, channel } = this.#parts;
     request.on("data", (chunk: Buffer) => {
+      // What comes after the answer is read to reach the connection's next request, and dropped.
+      if (this.#workerIsDone || response.writableFinished) return;
       channel.send({ type: "body", id: this.id, piece: chunk });
       if (!this.#requestOutstanding.sent(chunk.length)) request.pause();
     });
@@ -133,8 +139,10 @@ export class Transfer {
   }
 
   #onClientClose(): void {
-    if (this.#workerIsDone || this.#parts.response.writableFinished) return;
-    this.#parts.channel.send({ type: "abort", id: this.id });
+    const { request, response, channel } = this.#parts;
+    request.resume();
+    if (this.#workerIsDone || (this.#isAnswered && response.writableFinished)) return;
+    channel.send({ type: "abort", id: this.id });
   }
 
   #mayAnswer(): boolean {

@@ -15,6 +15,7 @@ export interface ListeningSocket {
   /** Its descriptor in this process, for child processes to inherit. */
   readonly fd: number;
   readonly address: ListeningAddress;
+  /** Once no worker holds it either, connections are refused. May be called again. */
   close(): void;
 }
 
@@ -23,10 +24,21 @@ export async function bindListeningSocket(settings: ServeSettings): Promise<List
   if (settings.unix !== null) await removeStaleSocket(settings.unix);
   const { unix, host, port } = settings;
   try {
-    return unix === null ? bindTcp(await numericAddress(host), port) : bindUnix(unix);
+    return closedOnce(unix === null ? bindTcp(await numericAddress(host), port) : bindUnix(unix));
   } catch (error) {
     throw bindError(error as NodeJS.ErrnoException, unix ?? `${host}:${port}`);
   }
+}
+
+function closedOnce(socket: ListeningSocket): ListeningSocket {
+  let isOpen = true;
+  return {
+    ...socket,
+    close: () => {
+      if (isOpen) socket.close();
+      isOpen = false;
+    },
+  };
 }
 
 async function numericAddress(host: string): Promise<string> {

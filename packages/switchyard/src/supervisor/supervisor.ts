@@ -4,15 +4,18 @@
 // waits until each is ready, replaces one that dies, keeps the status page, and stops them all when it is told to.
 // It ends with exit code 0 after a stop, and with the application's error when that can't be loaded.
 
+import { constants } from "node:os";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
 import type { AdminServer, ServerStatus } from "../control/admin.ts";
 import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
+import { afterDeath, noRequests, sumOf } from "../metrics/snapshot.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
+import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { readCpus } from "./machine.ts";
 import { onSignals } from "./signals.ts";
@@ -46,8 +49,15 @@ class Supervisor {
   readonly #parts: Parts;
   readonly #pool: Pool;
   readonly #reports = new Map<Member, FromWorker & { type: "report" }>();
+  /** What the members that have ended had counted. */
+  #gone = { totals: noRequests, restarts: 0 };
   #application: string | null = null;
   #admin: AdminServer | null = null;
+  /** Workers that a balancer has started, by process. */
+  readonly #ownWorkers = new Map<Member, readonly number[]>();
+  #lastWatch: LastWatch | null = null;
+  #isStopping = false;
+  #exitCode = 0;
   #resolveEnd: (exitCode: number) => void = () => {};
   #rejectEnd: (error: Error) => void = () => {};
 
@@ -60,10 +70,14 @@ class Supervisor {
       size: isSync ? 1 : plan.processes,
       start: (slot) => (isSync ? this.#startBalancer() : this.#startLoop(slot)),
       startTimeoutMs: settings.startTimeoutMs,
+      patienceMs: isSync ? balancerPatienceMs : workerPatienceMs,
       log,
-      onReady: (_member, message) => this.#onReady(message),
+      onReady: (_member, message) => {
+        this.#updateLastWatch();
+        this.#onReady(message);
+      },
       onMessage: (member, message) => this.#onMessage(member, message),
-      onGone: (member) => this.#reports.delete(member),
+      onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
   }
@@ -80,11 +94,18 @@ class Supervisor {
       started.catch(() => {});
       this.#admin = await this.#startAdmin();
       await Promise.race([started, ended]);
-      this.#announce();
+      if (!this.#isStopping) {
+        this.#announce();
+        // Not before: the way to the first answer is the longest one.
+        this.#lastWatch = startLastWatch();
+        this.#updateLastWatch();
+      }
       return await ended;
     } finally {
       forgetSignals();
       this.#admin?.close();
+      this.#pool.killAll("the server ends");
+      this.#lastWatch?.close();
     }
   }
 
@@ -136,14 +157,35 @@ class Supervisor {
       case "report":
         this.#reports.set(member, message);
         return;
+      case "processes":
+        this.#ownWorkers.set(member, message.pids);
+        this.#updateLastWatch();
+        return;
       case "impaired":
-        log.error(
-          { pid: member.handle.pid, cause: message.cause },
-          `A thread died (${message.cause}); its process is replaced.`,
-        );
+        if (member.state.is !== "ready" || member.hasSuccessor) return;
+        log.error({ pid: member.handle.pid, cause: message.cause }, `${message.cause}; its process is replaced.`);
         this.#pool.replace(member, settings.drainTimeoutMs);
         return;
     }
+  }
+
+  /** Names to the last watch every process that runs now. */
+  #updateLastWatch(): void {
+    this.#lastWatch?.watch(
+      [...this.#pool.members].flatMap((member) => [member.handle.pid, ...(this.#ownWorkers.get(member) ?? [])]),
+    );
+  }
+
+  #onGone(member: Member): void {
+    this.#ownWorkers.delete(member);
+    this.#updateLastWatch();
+    const report = this.#reports.get(member);
+    this.#reports.delete(member);
+    if (report === undefined) return;
+    this.#gone = {
+      totals: sumOf([this.#gone.totals, afterDeath(report.totals)]),
+      restarts: this.#gone.restarts + (report.restarts ?? 0),
+    };
   }
 
   #announce(): void {
@@ -165,6 +207,7 @@ class Supervisor {
   #status(): ServerStatus {
     const { settings, plan, socket, tls } = this.#parts;
     const reports = [...this.#reports.values()];
+    const { totals, restarts } = this.#gone;
     return {
       application: { file: settings.app, description: this.#application },
       model: settings.model,
@@ -172,26 +215,31 @@ class Supervisor {
       why: plan.why,
       url: urlOf(socket, tls !== null),
       pid: process.pid,
-      restarts: this.#pool.restarts + reports.reduce((sum, report) => sum + (report.restarts ?? 0), 0),
+      restarts: reports.reduce((sum, report) => sum + (report.restarts ?? 0), this.#pool.restarts + restarts),
+      totals: sumOf([totals, ...reports.map((report) => report.totals)]),
       workers: reports.flatMap((report) => [...report.workers]).sort((a, b) => a.worker - b.worker),
       queue: reports.find((report) => report.queue !== undefined)?.queue ?? null,
     };
   }
 
   #stop(signal: NodeJS.Signals): void {
-    const { log, settings } = this.#parts;
+    const { log, settings, socket } = this.#parts;
+    this.#isStopping = true;
+    // The kernel goes on to take connections for a socket that anybody holds open.
+    socket.close();
     log.info(
       { signal },
       `${signal}: no new requests; ending when those in flight are answered, in ${settings.drainTimeoutMs} ms at the latest.`,
     );
     void this.#pool.stop(settings.drainTimeoutMs).then(() => {
       log.info({}, "Stopped.");
-      this.#resolveEnd(0);
+      this.#resolveEnd(this.#exitCode);
     });
   }
 
   #kill(signal: NodeJS.Signals): void {
     this.#parts.log.warn({ signal }, `${signal} again: ending now.`);
+    this.#exitCode = exitCodeOfSignal + constants.signals[signal];
     this.#pool.killAll(`${signal} was sent twice`);
   }
 
@@ -199,6 +247,13 @@ class Supervisor {
     this.#rejectEnd(error);
   }
 }
+
+/** How much longer than the drain's deadline a loop worker may take to end, in milliseconds: its application cleans up. */
+const workerPatienceMs = 1_000;
+/** A balancer gives its clients a last moment, and then its own workers theirs. */
+const balancerPatienceMs = 3_000;
+/** What shells add to a signal's number for the exit code of a program that it ended. */
+const exitCodeOfSignal = 128;
 
 function urlOf({ address }: ListeningSocket, isSecure: boolean): string {
   if (typeof address === "string") return `unix:${address}`;

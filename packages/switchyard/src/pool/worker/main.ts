@@ -14,6 +14,7 @@ import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../ipc/messages.ts";
 import { connectToParent, type Parent } from "../../ipc/parent.ts";
 import { createLogger } from "../../log/logger.ts";
+import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
 import { runAsync } from "../../loop/run-async.ts";
 import { firstExtraFd } from "../process-handle.ts";
@@ -35,12 +36,19 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   faults.watch();
   const greenlets = await greenletsIfAny();
 
+  /** No request is left and none will come. */
+  const finished = Promise.withResolvers<void>();
+  let isStopping = false;
   parent.release();
   const application = await loadApplication({
     file: settings.app,
     address,
     startTimeoutMs: settings.startTimeoutMs,
     notice: (text) => log.info({ worker }, text),
+    whenProgramCloses: () => {
+      if (!isStopping) void parent.send({ type: "impaired", cause: "The application closed its server" });
+      return finished.promise;
+    },
   });
   parent.hold();
 
@@ -57,11 +65,15 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     greenlets === null
       ? runAsync(told, faults)
       : (await import("../../loop/run-greenlet.ts")).runGreenlet(told, faults, greenlets);
-  const desk = new RequestDesk({ channel: channelOf(parent), application, run });
+  const channel = channelOf(parent);
+  const desk = new RequestDesk({ channel, application, run });
   parent.onStop = async () => {
+    if (isStopping) return;
+    isStopping = true;
     await desk.finish();
-    await application.close();
-    process.exit(0);
+    finished.resolve();
+    channel.unref();
+    await endApplication({ application, parent, log });
   };
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
 }
