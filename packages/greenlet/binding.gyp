@@ -3,6 +3,7 @@
     {
       "target_name": "greenlet",
       "sources": [
+        "native/async_context_guard.cc",
         "native/binding.cc",
         "native/callback_depth.cc",
         "native/handoff.cc",

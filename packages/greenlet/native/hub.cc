@@ -41,6 +41,7 @@ void Hub::Remove(int index) {
 
 void Hub::Close() {
   closed = true;
+  async_context_guard_.reset();
   for (auto& stack : stacks_) {
     if (stack) stack->ReleaseHandles();
   }

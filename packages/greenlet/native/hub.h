@@ -8,13 +8,15 @@
 #include <memory>
 #include <vector>
 
+#include "async_context_guard.h"
 #include "script_stack.h"
 
 namespace switchyard {
 
 class Hub {
  public:
-  explicit Hub(v8::Isolate* isolate) : isolate_(isolate) {}
+  explicit Hub(v8::Isolate* isolate)
+      : isolate_(isolate), async_context_guard_(std::make_unique<AsyncContextGuard>(isolate)) {}
   Hub(const Hub&) = delete;
   ~Hub();
 
@@ -42,6 +44,8 @@ class Hub {
 
  private:
   v8::Isolate* const isolate_;
+  /** Gone once the hub is closed. */
+  std::unique_ptr<AsyncContextGuard> async_context_guard_;
   std::vector<std::unique_ptr<ScriptStack>> stacks_;
   std::vector<int> free_indexes_;
 };
