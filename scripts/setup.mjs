@@ -26,18 +26,30 @@ function install() {
   say("installing the locked dependencies");
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith(".js") ? [process.execPath, [npm]] : ["npm", []];
-  run(command, [...args, "ci", "--no-audit", "--no-fund", "--loglevel=error"], "Read npm's message above. A registry must be reachable.");
+  run(
+    command,
+    [...args, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
+    "Read npm's message above. A registry must be reachable.",
+  );
   done("install", key);
 }
 
 /** Compiles the C++ addon for the pinned Node, when its sources or that Node have changed. */
 function buildAddon() {
   const folder = join(root, "packages", "greenlet");
-  const sources = [join(folder, "binding.gyp"), ...filesBelow(join(folder, "native")), ...filesBelow(join(folder, "scripts"))];
+  const sources = [
+    join(folder, "binding.gyp"),
+    ...filesBelow(join(folder, "native")),
+    ...filesBelow(join(folder, "scripts")),
+  ];
   const key = hashOf(sources) + versionOf(node);
   if (isDone("addon", key) && existsSync(join(folder, "build", "Release"))) return;
   say("building the greenlet addon");
-  run(node, [join(folder, "scripts", "build-addon.mjs")], "A C++20 compiler, make and Python 3 are needed (Debian: apt-get install g++ make python3).");
+  run(
+    node,
+    [join(folder, "scripts", "build-addon.mjs")],
+    "A C++20 compiler, make and Python 3 are needed (Debian: apt-get install g++ make python3).",
+  );
   done("addon", key);
 }
 
@@ -50,10 +62,13 @@ function compile() {
     ]),
     join(root, "tsconfig.base.json"),
   ]);
-  const built = ["greenlet", "switchyard"].every((name) => existsSync(join(root, "packages", name, "dist", "index.js")));
+  const built = ["greenlet", "switchyard"].every((name) =>
+    existsSync(join(root, "packages", name, "dist", "index.js")),
+  );
   if (built && isDone("compile", key)) return;
   say("compiling TypeScript");
-  for (const name of ["greenlet", "switchyard"]) rmSync(join(root, "packages", name, "dist"), { recursive: true, force: true });
+  for (const name of ["greenlet", "switchyard"])
+    rmSync(join(root, "packages", name, "dist"), { recursive: true, force: true });
   run(node, [join(root, "node_modules", "typescript", "bin", "tsc"), "-b"], "Mend the type errors above.");
   done("compile", key);
 }
@@ -62,13 +77,20 @@ function pinnedNode() {
   const pinned = join(bin, "node");
   if (existsSync(pinned)) return pinned;
   if (Number(process.versions.node.split(".")[0]) >= 24) return process.execPath;
-  fail(`no Node 26 package exists for ${process.platform} ${process.arch}, and this Node is ${process.version}.`, "Install Node 24 or later.");
+  fail(
+    `no Node 26 package exists for ${process.platform} ${process.arch}, and this Node is ${process.version}.`,
+    "Install Node 24 or later.",
+  );
 }
 
 function run(command, args, fix) {
   const env = { ...process.env, PATH: bin + delimiter + (process.env.PATH ?? "") };
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2], env });
-  if (status !== 0) fail(`\`${[command, ...args].join(" ")}\` ${error ? `did not start: ${error.message}` : `ended with ${status}`}.`, fix);
+  if (status !== 0)
+    fail(
+      `\`${[command, ...args].join(" ")}\` ${error ? `did not start: ${error.message}` : `ended with ${status}`}.`,
+      fix,
+    );
 }
 
 function workspaceManifests() {

@@ -1,0 +1,19 @@
+// Runs every test of the repository, or those named: `npm test`, `npm run test:run -- packages/greenlet/test/*.test.ts`.
+//
+// Tests start real servers on free loopback ports, so files run two at a time and no more: what they check is behaviour,
+// and a machine that is merely slow must not fail them.
+
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+
+const named = process.argv.slice(2);
+const files =
+  named.length > 0
+    ? named
+    : ["packages/*/test/**/*.test.ts", "examples/*/test/*.test.ts"].flatMap((glob) => globSync(glob)).sort();
+const { status } = spawnSync(
+  process.execPath,
+  ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...files],
+  { stdio: "inherit", env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
+);
+process.exit(status ?? 1);
