@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Endpoint, RequestHead, ResponseHead } from "../ipc/messages.ts";
+import { refuse } from "./refusals.ts";
 
 export function headOf(request: IncomingMessage): RequestHead {
   return {
@@ -28,25 +29,74 @@ export function endpointOf(socket: Socket | undefined): Endpoint {
 
 /** Writes a head as the application gave it. */
 export function writeHead(response: ServerResponse, head: ResponseHead): void {
+  // The application's response had its Date, or was told to have none.
+  response.sendDate = false;
   if (response.req.httpVersionMajor >= 2) {
     writeHttp2Head(response, head);
     return;
   }
-  const rawHeaders = head.close ? [...head.rawHeaders, "Connection", "close"] : head.rawHeaders;
+  const rawHeaders = [...head.rawHeaders];
+  if (head.close) rawHeaders.push("Connection", "close");
+  if (head.transferEncoding !== null) rawHeaders.push("Transfer-Encoding", head.transferEncoding);
+  // Without this, Node would add its own where the application's response had neither that nor a length.
+  else response.removeHeader("Transfer-Encoding");
   response.writeHead(head.status, head.statusMessage, rawHeaders);
+}
+
+/** Writes an interim response (RFC 9110 §15.2) before the final one. */
+export function writeInterim(response: ServerResponse, { status, rawHeaders }: ResponseHead): void {
+  if (status === 100) {
+    response.writeContinue();
+  } else if (status === 103) {
+    const { link, ...others } = fieldsOf(rawHeaders);
+    // Node joins links with commas, and takes them back only as a list.
+    if (link !== undefined) response.writeEarlyHints({ ...others, link: [link].flat().flatMap(splitLinks) });
+  } else if (status === 102 && "writeProcessing" in response) {
+    response.writeProcessing();
+  }
+}
+
+/** Sets the trailers of a response whose head is written. */
+export function addTrailers(response: ServerResponse, rawTrailers: readonly string[]): void {
+  if (rawTrailers.length === 0) return;
+  if (response.req.httpVersionMajor >= 2) {
+    // The types know HTTP/1.1 alone; HTTP/2 takes a list where a field comes more than once.
+    response.addTrailers(fieldsOf(rawTrailers) as Record<string, string>);
+    return;
+  }
+  const pairs: [string, string][] = [];
+  for (let i = 0; i < rawTrailers.length; i += 2) pairs.push([rawTrailers[i]!, rawTrailers[i + 1]!]);
+  response.addTrailers(pairs);
 }
 
 /** HTTP/2 wants each field once, with its values in a list, and has no reason phrase. */
 function writeHttp2Head(response: ServerResponse, head: ResponseHead): void {
-  const fields = new Map<string, string | string[]>();
-  for (let i = 0; i < head.rawHeaders.length; i += 2) {
-    const name = head.rawHeaders[i]!.toLowerCase();
-    const value = head.rawHeaders[i + 1]!;
-    const before = fields.get(name);
-    fields.set(name, before === undefined ? value : [before, value].flat());
+  try {
+    for (const [name, value] of Object.entries(fieldsOf(head.rawHeaders))) response.setHeader(name, value);
+    response.writeHead(head.status);
+  } catch (error) {
+    // HTTP/1.1 lets an application answer what HTTP/2 has no form for: 101, or a Content-Type that comes twice.
+    refuse(response, 500, `The application's answer can't be sent over HTTP/2: ${(error as Error).message}`);
   }
-  for (const [name, value] of fields) response.setHeader(name, value);
-  response.writeHead(head.status);
+}
+
+/** Fields that say something about one HTTP/1.1 connection, and that HTTP/2 forbids (RFC 9113 §8.2.2). */
+const ofConnection = new Set(["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]);
+
+/** Fields by name, with a list where one comes more than once, as both HTTP/2 and early hints take them. */
+function fieldsOf(rawFields: readonly string[]): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = Object.create(null);
+  for (let i = 0; i < rawFields.length; i += 2) {
+    const name = rawFields[i]!.toLowerCase();
+    if (ofConnection.has(name)) continue;
+    const before = fields[name];
+    fields[name] = before === undefined ? rawFields[i + 1]! : [before, rawFields[i + 1]!].flat();
+  }
+  return fields;
+}
+
+function splitLinks(value: string): string[] {
+  return value.split(/,\s*(?=<)/);
 }
 
 /** Pseudo-headers become what HTTP/1.1 has in their place: `:authority` is Host (RFC 9113 §8.3.1). */

@@ -8,7 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Exchange } from "../exchange/exchange.ts";
 import type { RequestHead } from "../ipc/messages.ts";
-import { endpointOf, headOf, writeHead } from "./front.ts";
+import { addTrailers, endpointOf, headOf, writeHead, writeInterim } from "./front.ts";
 import type { RequestListener } from "./listener.ts";
 
 /** Serves an HTTP/2 request through `serve`, which sees an HTTP/1.1 request. */
@@ -24,13 +24,11 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
   const hasBody = !incoming.stream.endAfterHeaders;
 
   const exchange = new Exchange(head, hasBody, {
-    interim: (interim) => {
-      if (interim.status === 103) outgoing.writeEarlyHints(objectOf(interim.rawHeaders));
-    },
+    interim: (interim) => writeInterim(response, interim),
     head: (answer) => writeHead(response, answer),
     body: (piece) => outgoing.write(piece),
     end: (rawTrailers) => {
-      if (rawTrailers.length > 0) outgoing.addTrailers(objectOf(rawTrailers));
+      addTrailers(response, rawTrailers);
       outgoing.end();
     },
     answer: (answer, piece) => {
@@ -55,9 +53,3 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
 
 /** INTERNAL_ERROR (RFC 9113 §7). */
 const internalError = 0x2;
-
-function objectOf(rawHeaders: readonly string[]): Record<string, string> {
-  const headers: Record<string, string> = {};
-  for (let i = 0; i < rawHeaders.length; i += 2) headers[rawHeaders[i]!.toLowerCase()] = rawHeaders[i + 1]!;
-  return headers;
-}

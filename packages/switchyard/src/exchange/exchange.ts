@@ -42,7 +42,10 @@ export class Exchange {
   /** What was written in this turn and is not sent yet, so that a short response can go as one message. */
   #heldHead: ResponseHead | null = null;
   #heldPieces: Piece[] = [];
+  #heldBytes = 0;
   #flushIsDue = false;
+  /** The Outlet has no room: until `resume` the socket takes no more than its own high-water mark. */
+  #isHeldBack = false;
   #rawTrailers: string[] = [];
   #blockedWrite: (() => void) | null = null;
   #responseIs: "open" | "ended" | "closed" = "open";
@@ -61,6 +64,7 @@ export class Exchange {
     const socket = this.#socket as unknown as Socket;
     this.request = requestOf(head, socket);
     this.response = new ServerResponse(this.request);
+    this.response.shouldKeepAlive = isKeptAlive(this.request);
     this.#wire = new ResponseWire({
       interim: (interim) => this.#outlet.interim(interim),
       head: (responseHead) => {
@@ -68,6 +72,7 @@ export class Exchange {
       },
       body: (piece) => {
         this.#heldPieces.push(piece);
+        this.#heldBytes += piece.length;
       },
       trailers: (rawTrailers) => {
         this.#rawTrailers = rawTrailers;
@@ -78,7 +83,7 @@ export class Exchange {
     this.#socket.once("close", () => this.#onSocketClose());
     this.#socket.on("error", () => {});
     this.#socket.on("drain", () => {
-      if (this.response.writableNeedDrain) this.response.emit("drain");
+      if (this.response.writableNeedDrain) emitDrain(this.response);
     });
     if (!hasBody) this.endBody([]);
   }
@@ -101,6 +106,7 @@ export class Exchange {
 
   /** More of the response may be written, after the Outlet's `body` had returned false. */
   resume(): void {
+    this.#isHeldBack = false;
     const done = this.#blockedWrite;
     this.#blockedWrite = null;
     done?.();
@@ -130,7 +136,7 @@ export class Exchange {
     }
     this.#blockedWrite = null;
     // Pieces of one turn are held, so the bound within it is the socket's own high-water mark.
-    if (this.#heldBytes() < this.#socket.writableHighWaterMark) done();
+    if (!this.#isHeldBack && this.#heldBytes < this.#socket.writableHighWaterMark) done();
     else this.#blockedWrite = done;
   }
 
@@ -142,6 +148,7 @@ export class Exchange {
     const pieces = this.#heldPieces;
     this.#heldHead = null;
     this.#heldPieces = [];
+    this.#heldBytes = 0;
     const isWhole = this.response.writableEnded && this.#blockedWrite === null && this.#socket.writableLength === 0;
     if (head !== null && isWhole && pieces.length <= 1 && this.#rawTrailers.length === 0) {
       this.#responseIs = "ended";
@@ -149,15 +156,8 @@ export class Exchange {
       return;
     }
     if (head !== null) this.#outlet.head(head);
-    let mayGoOn = true;
-    for (const piece of pieces) mayGoOn = this.#outlet.body(piece);
-    if (mayGoOn) this.resume();
-  }
-
-  #heldBytes(): number {
-    let bytes = 0;
-    for (const piece of this.#heldPieces) bytes += piece.length;
-    return bytes;
+    for (const piece of pieces) this.#isHeldBack = !this.#outlet.body(piece);
+    if (!this.#isHeldBack) this.resume();
   }
 
   #onFinish(): void {
@@ -169,8 +169,9 @@ export class Exchange {
     if (this.#responseIs !== "ended") return;
     this.response.detachSocket(this.#socket as unknown as Socket);
     this.response.destroy();
-    // A body that nobody reads is not waited for, as http.Server dumps it.
-    if (!this.#requestIsOver && !this.request.readableDidRead) this.endBody([]);
+    // A body that nobody reads, or nobody reads any more, is not waited for: http.Server dumps it, or leaves the
+    // connection as it is, and here it would keep a worker.
+    if (!this.#requestIsOver && !hasReader(this.request)) this.endBody([]);
     if (!this.request.readableDidRead) this.request.resume();
     this.#closeWhenOver();
   }
@@ -200,9 +201,38 @@ function requestOf(head: RequestHead, socket: Socket): IncomingMessage {
   request.httpVersion = head.httpVersion;
   request.httpVersionMajor = head.httpVersion.charCodeAt(0) - 48;
   request.httpVersionMinor = head.httpVersion.charCodeAt(2) - 48;
+  // As the parser sets it; Node's types do not name it.
+  Object.assign(request, { upgrade: false });
   addFields(request, head.rawHeaders);
   return request;
 }
+
+function hasReader(request: IncomingMessage): boolean {
+  return request.listenerCount("data") > 0 || request.listenerCount("readable") > 0;
+}
+
+/** What Node's parser tells http.Server: whether the connection may be used again (RFC 9112 §9.3). */
+function isKeptAlive({ headers, httpVersion }: IncomingMessage): boolean {
+  const connection = headers.connection;
+  if (connection === undefined) return httpVersion !== "1.0";
+  const options = connection
+    .toLowerCase()
+    .split(",")
+    .map((option) => option.trim());
+  return httpVersion === "1.0" ? options.includes("keep-alive") : !options.includes("close");
+}
+
+/**
+ * As http.Server's own listener of a socket's `drain`. It clears a flag that has no public name; if that stayed set,
+ * `pipe` would see a response that needs to drain, and wait for a `drain` that does not come.
+ */
+function emitDrain(response: ServerResponse): void {
+  needDrain ??= Object.getOwnPropertySymbols(response).find((symbol) => symbol.description === "kNeedDrain");
+  if (needDrain !== undefined) Reflect.set(response, needDrain, false);
+  response.emit("drain");
+}
+
+let needDrain: symbol | undefined;
 
 /** Sets headers, or trailers once the request is complete, through the method that Node's own parser calls. */
 function addFields(request: IncomingMessage, rawFields: string[]): void {

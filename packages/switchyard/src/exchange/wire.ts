@@ -63,11 +63,11 @@ export class ResponseWire {
     }
     const before = this.#partial.length;
     this.#partial = "";
-    const { head, chunked } = parseHead(text.slice(0, end));
+    const head = parseHead(text.slice(0, end));
     if (head.status < 200 && head.status !== 101) {
       this.#to.interim(head);
     } else {
-      this.#expecting = chunked ? "size" : "raw";
+      this.#expecting = /\bchunked\b/i.test(head.transferEncoding ?? "") ? "size" : "raw";
       this.#to.head(head);
     }
     return from(data, end + 4 - before);
@@ -132,14 +132,14 @@ function endOfTrailers(text: string): number {
   return text.indexOf("\r\n\r\n");
 }
 
-function parseHead(text: string): { head: ResponseHead; chunked: boolean } {
+function parseHead(text: string): ResponseHead {
   const lineEnd = text.indexOf("\r\n");
   const statusLine = lineEnd === -1 ? text : text.slice(0, lineEnd);
   // "HTTP/1.1 200 OK": the version is always eight characters.
   const status = Number(statusLine.slice(9, 12));
   const statusMessage = statusLine.slice(13);
   const rawHeaders: string[] = [];
-  let chunked = false;
+  let transferEncoding: string | null = null;
   let close = false;
   const fields = lineEnd === -1 ? [] : parseFields(text.slice(lineEnd + 2));
   for (let i = 0; i < fields.length; i += 2) {
@@ -156,14 +156,14 @@ function parseHead(text: string): { head: ResponseHead; chunked: boolean } {
         break;
       case 17:
         if (name.toLowerCase() === "transfer-encoding") {
-          chunked = /\bchunked\b/i.test(value);
+          transferEncoding = value;
           continue;
         }
         break;
     }
     rawHeaders.push(name, value);
   }
-  return { head: { status, statusMessage, rawHeaders, close }, chunked };
+  return { status, statusMessage, rawHeaders, transferEncoding, close };
 }
 
 function parseFields(text: string): string[] {

@@ -69,6 +69,11 @@ export interface ResponseHead {
   readonly statusMessage: string;
   /** Names and values in turn, without the fields of one connection (Connection, Transfer-Encoding, Keep-Alive). */
   readonly rawHeaders: string[];
+  /**
+   * The Transfer-Encoding that the response was given, or null. HTTP/1.1 sends it on, since a response with neither that
+   * nor a Content-Length ends with its connection; HTTP/2 has no such field.
+   */
+  readonly transferEncoding: string | null;
   /** The application asked for the client's connection to be closed after this response. */
   readonly close: boolean;
 }

@@ -6,10 +6,10 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import { headOf, writeHead } from "../edge/front.ts";
+import { addTrailers, headOf, writeHead, writeInterim } from "../edge/front.ts";
 import { refuse } from "../edge/refusals.ts";
 import { byteLength, Outstanding, Taken } from "../ipc/credit.ts";
-import type { FromSyncWorker, Piece, ResponseHead } from "../ipc/messages.ts";
+import type { FromSyncWorker, Piece } from "../ipc/messages.ts";
 import type { RequestChannel } from "./worker-handle.ts";
 
 export interface TransferParts {
@@ -51,7 +51,7 @@ export class Transfer {
     const { response, onFree } = this.#parts;
     switch (message.type) {
       case "interim":
-        this.#writeInterim(message.head);
+        if (this.#mayAnswer()) writeInterim(response, message.head);
         return;
       case "head":
         if (this.#mayAnswer()) writeHead(response, message.head);
@@ -62,7 +62,7 @@ export class Transfer {
       case "bodyEnd":
         this.#isAnswered = true;
         if (isOpen(response)) {
-          if (message.rawTrailers.length > 0) response.addTrailers(pairsOf(message.rawTrailers));
+          addTrailers(response, message.rawTrailers);
           response.end();
         }
         return;
@@ -77,8 +77,8 @@ export class Transfer {
         if (this.#requestOutstanding.credited(message.bytes)) this.#parts.request.resume();
         return;
       case "broken":
-        // The program destroyed the connection: so does http.Server.
-        response.destroy();
+        // The program destroyed the connection: so does http.Server. What it wrote before leaves at the end of this turn.
+        process.nextTick(() => response.destroy());
         return;
       case "free":
         this.#workerIsDone = true;
@@ -130,14 +130,6 @@ export class Transfer {
     if (credit > 0 && !this.#workerIsDone) this.#parts.channel.send({ type: "credit", id: this.id, bytes: credit });
   }
 
-  #writeInterim(head: ResponseHead): void {
-    const { response } = this.#parts;
-    if (!this.#mayAnswer()) return;
-    if (head.status === 100) response.writeContinue();
-    else if (head.status === 102) response.writeProcessing();
-    else if (head.status === 103) response.writeEarlyHints(hintsOf(head.rawHeaders));
-  }
-
   #onClientClose(): void {
     const { request, response, channel } = this.#parts;
     request.resume();
@@ -160,21 +152,4 @@ function mayHaveBody(request: IncomingMessage): boolean {
   if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders;
   const length = request.headers["content-length"];
   return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
-}
-
-function pairsOf(raw: readonly string[]): [string, string][] {
-  const pairs: [string, string][] = [];
-  for (let i = 0; i < raw.length; i += 2) pairs.push([raw[i]!, raw[i + 1]!]);
-  return pairs;
-}
-
-/** Headers of a 103 response as `writeEarlyHints` takes them: a list for a field that comes more than once. */
-function hintsOf(raw: readonly string[]): Record<string, string | string[]> {
-  const hints: Record<string, string | string[]> = {};
-  for (const [name, value] of pairsOf(raw)) {
-    const key = name.toLowerCase();
-    const before = hints[key];
-    hints[key] = before === undefined ? value : [before, value].flat();
-  }
-  return hints;
 }
