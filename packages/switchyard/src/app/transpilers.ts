@@ -33,6 +33,22 @@ export interface TranspileOptions {
   readonly jsxFragmentFactory?: string;
 }
 
+const optionNames = [
+  "experimentalDecorators",
+  "emitDecoratorMetadata",
+  "useDefineForClassFields",
+  "jsx",
+  "jsxImportSource",
+  "jsxFactory",
+  "jsxFragmentFactory",
+] as const satisfies readonly (keyof TranspileOptions)[];
+
+/** Of all compiler options those that matter here: the others, such as `moduleResolution`, contradict ours. */
+export function transpileOptionsOf(compilerOptions: TranspileOptions): TranspileOptions {
+  const given = optionNames.filter((name) => compilerOptions[name] !== undefined);
+  return Object.fromEntries(given.map((name) => [name, compilerOptions[name]]));
+}
+
 /** What is looked for, for the error that says that none is there. */
 export const transpilerPackages = ["@swc/core", "tsx", "esbuild", "typescript"] as const;
 

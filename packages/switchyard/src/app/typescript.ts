@@ -16,11 +16,19 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { SwitchyardError } from "../errors.ts";
 import type { LoadRequest } from "./application.ts";
 import { shown, syntaxError } from "./load-errors.ts";
-import { findTranspiler, type TranspileOptions, type Transpiler, transpilerPackages } from "./transpilers.ts";
+import {
+  findTranspiler,
+  type TranspileOptions,
+  type Transpiler,
+  transpileOptionsOf,
+  transpilerPackages,
+} from "./transpilers.ts";
 
 /** What tsconfig.json says, as far as it matters here. */
 interface Project {
-  readonly options: TranspileOptions & { readonly module?: string };
+  readonly options: TranspileOptions;
+  /** The module format that tsc would write, in tsconfig's words; empty when it does not say. */
+  readonly module: string;
   readonly isCompiledWhole: boolean;
   /** The files that an import may mean by `paths` or `baseUrl`, without their extension. */
   readonly mapped: (specifier: string) => readonly string[];
@@ -72,7 +80,7 @@ class Compiler {
 
   isNeededFor(file: string, code: string): boolean {
     if (this.project.isCompiledWhole && this.find() !== null) return true;
-    return file.endsWith(".tsx") || !isStrippable(code) || hasDecorators(code);
+    return reasonToCompile(file, code) !== null;
   }
 
   compile(source: { code: string; file: string; format: ModuleFormat }): string {
@@ -97,7 +105,7 @@ class Compiler {
   }
 
   private noTranspiler(file: string, code: string): SwitchyardError {
-    const reason = file.endsWith(".tsx") ? "JSX" : (unsupportedSyntax(code) ?? "decorators");
+    const reason = reasonToCompile(file, code);
     const isMetadata = this.project.options.emitDecoratorMetadata === true;
     const known = transpilerPackages.filter((name) => !isMetadata || name.includes("swc")).join(", ");
     return new SwitchyardError("SY_APP_LOADER", {
@@ -112,16 +120,18 @@ async function projectOf({ file, notice }: LoadRequest): Promise<Project> {
   const { createPathsMatcher, getTsconfig } = await import("get-tsconfig");
   try {
     const tsconfig = getTsconfig(file);
-    const options: Project["options"] = tsconfig?.config.compilerOptions ?? {};
+    const compilerOptions: TranspileOptions & { module?: string } = tsconfig?.config.compilerOptions ?? {};
+    const options = transpileOptionsOf(compilerOptions);
     const match = tsconfig === null ? null : createPathsMatcher(tsconfig);
     return {
       options,
+      module: compilerOptions.module ?? "",
       isCompiledWhole: options.experimentalDecorators === true || options.emitDecoratorMetadata === true,
       mapped: (specifier) => (match === null || isRelative(specifier) ? [] : match(specifier)),
     };
   } catch (error) {
     notice(`tsconfig.json is not used, because it can't be read: ${error instanceof Error ? error.message : error}.`);
-    return { options: {}, isCompiledWhole: false, mapped: () => [] };
+    return { options: {}, module: "", isCompiledWhole: false, mapped: () => [] };
   }
 }
 
@@ -134,8 +144,8 @@ function formatOf(file: string, code: string, project: Project): ModuleFormat {
   if (file.endsWith(".cts")) return "commonjs";
   const type = packageTypeOf(file);
   if (type !== null) return type;
-  if (!project.isCompiledWhole) return /^\s*(?:import|export)\b/m.test(code) ? "module" : "commonjs";
-  return /^(?:es|preserve)/i.test(project.options.module ?? "") ? "module" : "commonjs";
+  if (!project.isCompiledWhole) return hasModuleSyntax(code) ? "module" : "commonjs";
+  return /^(?:es|preserve)/i.test(project.module) ? "module" : "commonjs";
 }
 
 function packageTypeOf(file: string): ModuleFormat | null {
@@ -185,8 +195,21 @@ function isOwnTypeScript(url: string): boolean {
   return isTypeScript(url.split("?", 1)[0] ?? "");
 }
 
-function isStrippable(code: string): boolean {
-  return unsupportedSyntax(code) === null;
+/** Why Node can't run the file by itself, in a few words; null when it can. */
+function reasonToCompile(file: string, code: string): string | null {
+  if (file.endsWith(".tsx")) return "JSX";
+  if (
+    hasModuleSyntax(code) &&
+    (file.endsWith(".cts") || (file.endsWith(".ts") && packageTypeOf(file) === "commonjs"))
+  ) {
+    return "import or export in a CommonJS package";
+  }
+  return unsupportedSyntax(code) ?? (hasDecorators(code) ? "decorators" : null);
+}
+
+/** Whether a line begins with an import or export declaration, which tsc would turn into CommonJS where that is asked for. */
+function hasModuleSyntax(code: string): boolean {
+  return /^\s*(?:import\s*[\w{*"']|export\b)/m.test(code);
 }
 
 /** What of TypeScript Node can't strip from this source, in Node's own words; null when it can, or finds a plain error. */

@@ -1,0 +1,272 @@
+// Programs that call listen(): their server never binds, behaves as if it had, and gets the requests.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { test } from "node:test";
+import { load, loadApp, program } from "./loaded-app.ts";
+
+const served = `(request, response) => response.end("served by the program")`;
+
+test("a program's server says that it listens on the address of the server that stands in for it", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      const server = createServer(${served});
+      console.log("before", server.listening, server.address());
+      server.on("listening", () => console.log("event", server.listening, JSON.stringify(server.address())));
+      const returned = server.listen(3000, () => console.log("callback", server.address().port));
+      console.log("after", returned === server);`,
+  });
+  const { printed, origin, outcome } = await loadApp(t, { app });
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+  assert.equal(outcome.askedPort, 3000);
+  assert.deepEqual(printed().trim().split("\n"), [
+    "before false null",
+    "after true",
+    `event true {"address":"127.0.0.1","family":"IPv4","port":8080}`,
+    "callback 8080",
+  ]);
+});
+
+const listenForms: readonly [call: string, askedPort: number | null][] = [
+  ["listen(4001)", 4001],
+  [`listen("4002", "127.0.0.1", 511, () => {})`, 4002],
+  ["listen({ port: 4003, host: '::1' })", 4003],
+  ["listen({ path: '/tmp/never-bound.sock' })", null],
+  ["listen('/tmp/never-bound.sock', () => {})", null],
+  ["listen()", null],
+  ["listen(() => {})", null],
+];
+
+test("every form of listen() is understood, and binds nothing", async (t) => {
+  for (const [call, askedPort] of listenForms) {
+    const app = program(t, {
+      "server.mjs": `import { createServer } from "node:http"; createServer(${served}).${call};`,
+    });
+    const { origin, outcome } = await loadApp(t, { app });
+    assert.equal(outcome.askedPort, askedPort, call);
+    assert.equal(await (await fetch(origin)).text(), "served by the program", call);
+  }
+});
+
+test("what the program set on its server, also after listen(), is told to the server that stands in", async (t) => {
+  const { outcome } = await loadApp(t, { app: "server-program/server.js" });
+  assert.deepEqual(outcome.settings, { keepAliveTimeout: 61_000, requestTimeout: 0 });
+});
+
+test("a program that closes its server on SIGTERM ends as it does under Node", async (t) => {
+  const { kill, exited, printed } = await loadApp(t, { app: "server-program/server.js" });
+  kill("SIGTERM");
+  assert.equal(await exited, 0);
+  assert.match(printed(), /program: closed/);
+});
+
+test("close() calls back and emits `close` once, and a second close() says that the server is not running", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      const server = createServer(${served});
+      server.on("close", () => console.log("close event"));
+      server.listen(3000, () => {
+        server.closeIdleConnections();
+        server.closeAllConnections();
+        server.close((error) => {
+          console.log("closed", error, server.listening, server.address());
+          server.close((error) => console.log("again", error.code));
+        });
+      });`,
+  });
+  const { waitForPrinted, printed } = await loadApp(t, { app });
+  await waitForPrinted("again");
+  assert.deepEqual(printed().trim().split("\n"), [
+    "close event",
+    "closed undefined false null",
+    "again ERR_SERVER_NOT_RUNNING",
+  ]);
+});
+
+test("the end of the application closes the program's server, so that its own clean-up runs", async (t) => {
+  const { ask, waitForPrinted } = await loadApp(t, { app: "server-program/server.js" });
+  assert.deepEqual(await ask("close"), { is: "closed" });
+  await waitForPrinted("program: closed");
+});
+
+test("the end of the application runs Fastify's onClose hooks", async (t) => {
+  const { ask, waitForPrinted } = await loadApp(t, { app: "fastify-ws/app.js" });
+  await ask("close");
+  await waitForPrinted("fastify: closed");
+});
+
+test("Fastify's second server for localhost is a twin of the first: it binds nothing and needs no notice", async (t) => {
+  const { origin, notices, waitForPrinted, outcome } = await loadApp(t, { app: "fastify-program/server.js" });
+  await waitForPrinted("fastify: listening");
+  assert.equal(await (await fetch(`${origin}/hello`)).text(), "Hello, world!");
+  assert.equal(outcome.askedPort, 3000);
+  assert.deepEqual(notices, []);
+});
+
+test("a module that exports an app and listens is served by the server it set up", async (t) => {
+  const app = program(t, {
+    "app.mjs": `
+      import { createServer } from "node:http";
+      export default (request, response) => response.end("by the export");
+      createServer((request, response) => response.end("by the server")).listen(3000);`,
+  });
+  const { origin } = await loadApp(t, { app });
+  assert.equal(await (await fetch(origin)).text(), "by the server");
+});
+
+test("a factory that listens instead of returning something is a program that listens", async (t) => {
+  const app = program(t, {
+    "app.mjs": `
+      import { createServer } from "node:http";
+      export default async function main() {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        createServer(${served}).listen(3000);
+      }`,
+  });
+  const { origin, outcome } = await loadApp(t, { app });
+  assert.match(outcome.description, /^a program that listens/);
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+});
+
+test("an exported app that listens only later is not opened twice", async (t) => {
+  const app = program(t, {
+    "app.mjs": `
+      import { createServer } from "node:http";
+      export default function listener(request, response) { response.end("by the export"); }
+      setTimeout(() => {
+        const server = createServer(listener);
+        server.listen(3000, () => console.log("listening on", server.address().port));
+      }, 10);`,
+  });
+  const { origin, notices, waitForPrinted } = await loadApp(t, { app });
+  await waitForPrinted("listening on 8080");
+  assert.equal(await (await fetch(origin)).text(), "by the export");
+  assert.deepEqual(notices, []);
+});
+
+test("a second HTTP server and a plain net server really listen, and the user is told", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      import net from "node:net";
+      createServer(${served}).listen(3000);
+      const second = createServer((request, response) => response.end("second"));
+      second.listen(0, "127.0.0.1", () => console.log("http:" + second.address().port + ";"));
+      const raw = net.createServer((socket) => socket.end("raw"));
+      raw.listen(0, "127.0.0.1", () => console.log("net:" + raw.address().port + ";"));`,
+  });
+  const { origin, notices, waitForPrinted, printed } = await loadApp(t, { app });
+  await waitForPrinted("http:");
+  await waitForPrinted("net:");
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+  const httpPort = /http:(\d+);/.exec(printed())?.[1];
+  assert.equal(await (await fetch(`http://127.0.0.1:${httpPort}`)).text(), "second");
+  const socket = connect(Number(/net:(\d+);/.exec(printed())?.[1]), "127.0.0.1");
+  const [data] = await once(socket, "data");
+  assert.equal(String(data), "raw");
+  assert.deepEqual(notices, [
+    "The application opened another HTTP server, on port 0; it listens by itself, in every worker.",
+    "The application opened another server, on port 0; it listens by itself, in every worker.",
+  ]);
+});
+
+test("several workers can open the same second port", { skip: process.platform !== "linux" }, async (t) => {
+  const port = await freePort();
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      createServer(${served}).listen(3000);
+      createServer().listen(${port}, "127.0.0.1", () => console.log("second is open"));`,
+  });
+  for (let worker = 0; worker < 2; worker++) {
+    const { waitForPrinted } = await loadApp(t, { app });
+    await waitForPrinted("second is open");
+  }
+});
+
+test("listeners that come and go on an adopted server are followed", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      const server = createServer((request, response) => response.end("first"));
+      server.listen(3000);
+      const first = server.listeners("request")[0];
+      server.once("request", () => {
+        server.removeAllListeners("request");
+        server.on("request", (request, response) => response.end("second"));
+      });`,
+  });
+  const { origin } = await loadApp(t, { app });
+  assert.equal(await (await fetch(origin)).text(), "first");
+  assert.equal(await (await fetch(origin)).text(), "second");
+});
+
+test("an adopted server without a request listener answers 503", async (t) => {
+  const app = program(t, { "server.mjs": `import { createServer } from "node:http"; createServer().listen(3000);` });
+  const { origin } = await loadApp(t, { app });
+  assert.equal((await fetch(origin)).status, 503);
+});
+
+test("a program that listens for checkContinue decides by itself", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      const server = createServer();
+      server.on("checkContinue", (request, response) => { response.writeHead(417); response.end(); });
+      server.listen(3000);`,
+  });
+  const { outcome } = await loadApp(t, { app });
+  const socket = connect(outcome.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.write("POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n");
+  const [head] = await once(socket, "data");
+  assert.match(String(head), /^HTTP\/1\.1 417 /);
+});
+
+test("a program that throws right after listen() fails, as it does under Node", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      createServer(${served}).listen(3000);
+      throw new Error("after listen");`,
+  });
+  const { outcome } = await load(t, { app });
+  assert.equal(outcome.is === "failed" && outcome.code, "SY_APP_THREW");
+});
+
+test("a program that waits at its top level for ever after it listens is served", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      createServer(${served}).listen(3000);
+      await new Promise(() => {});`,
+  });
+  const { origin } = await loadApp(t, { app });
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+});
+
+test("a program sees the command line of `node file`, so that `run as main` guards hold", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      import { pathToFileURL } from "node:url";
+      if (import.meta.url === pathToFileURL(process.argv[1]).href) createServer(${served}).listen(3000);
+      console.log(process.argv.length);`,
+  });
+  const { outcome, printed } = await loadApp(t, { app });
+  assert.equal(outcome.askedPort, 3000);
+  assert.equal(printed().trim(), "2");
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  // The cast: a server that listens on a port has this kind of address.
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
