@@ -47,6 +47,8 @@ export class Exchange {
   /** The Outlet has no room: until `resume` the socket takes no more than its own high-water mark. */
   #isHeldBack = false;
   #rawTrailers: string[] = [];
+  /** The whole response, from when it was written to when the request is over. */
+  #whole: { readonly head: ResponseHead; readonly piece: Piece } | null = null;
   #blockedWrite: (() => void) | null = null;
   #responseIs: "open" | "ended" | "closed" = "open";
   #requestIsOver = false;
@@ -150,9 +152,9 @@ export class Exchange {
     this.#heldPieces = [];
     this.#heldBytes = 0;
     const isWhole = this.response.writableEnded && this.#blockedWrite === null && this.#socket.writableLength === 0;
-    if (head !== null && isWhole && pieces.length <= 1 && this.#rawTrailers.length === 0) {
+    if (head !== null && isWhole && pieces.length <= 1 && this.#rawTrailers.length === 0 && this.#requestIsOver) {
       this.#responseIs = "ended";
-      this.#outlet.answer(head, pieces[0] ?? "");
+      this.#whole = { head, piece: pieces[0] ?? "" };
       return;
     }
     if (head !== null) this.#outlet.head(head);
@@ -179,7 +181,8 @@ export class Exchange {
   #closeWhenOver(): void {
     if (this.#responseIs !== "ended" || !this.#requestIsOver || !this.response.writableFinished) return;
     this.#responseIs = "closed";
-    this.#outlet.closed();
+    if (this.#whole === null) this.#outlet.closed();
+    else this.#outlet.answer(this.#whole.head, this.#whole.piece);
   }
 
   #onSocketClose(): void {

@@ -23,12 +23,14 @@ export class ExchangeSocket extends Duplex {
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
   readonly localFamily: string | undefined;
-  readonly encrypted: boolean;
+  /** As on Node's sockets: true with TLS, absent without. */
+  readonly encrypted: true | undefined;
   readonly connecting = false;
+  readonly pending = false;
   readonly readyState = "open";
   bytesRead = 0;
   bytesWritten = 0;
-  timeout = 0;
+  timeout: number | undefined = undefined;
   readonly #owner: SocketOwner;
   #timer: NodeJS.Timeout | null = null;
 
@@ -40,7 +42,7 @@ export class ExchangeSocket extends Duplex {
     this.localAddress = endpoint.localAddress;
     this.localPort = endpoint.localPort;
     this.localFamily = endpoint.remoteFamily;
-    this.encrypted = endpoint.encrypted;
+    this.encrypted = endpoint.encrypted ? true : undefined;
     this.#owner = owner;
   }
 

@@ -103,7 +103,7 @@ export type FromSyncWorker =
   | { readonly type: "head"; readonly id: number; readonly head: ResponseHead }
   | { readonly type: "body"; readonly id: number; readonly piece: Piece }
   | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }
-  /** A whole response in one message: head and all of its body. */
+  /** A whole response in one message: head and all of its body. The worker is free with it: no `free` follows. */
   | { readonly type: "answer"; readonly id: number; readonly head: ResponseHead; readonly piece: Piece }
   /** The application has taken this many more bytes of the request's body. */
   | { readonly type: "credit"; readonly id: number; readonly bytes: number }

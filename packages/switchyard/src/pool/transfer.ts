@@ -72,6 +72,8 @@ export class Transfer {
           writeHead(response, message.head);
           response.end(message.piece);
         }
+        this.#workerIsDone = true;
+        onFree();
         return;
       case "credit":
         if (this.#requestOutstanding.credited(message.bytes)) this.#parts.request.resume();

@@ -4,19 +4,19 @@
 // A request's way: the channel brings it, request.ts makes an Exchange of it, the application answers, the response goes
 // back by the channel, and `free` asks for the next.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
-import type { Application } from "../../app/application.ts";
 import { loadApplication } from "../../app/load.ts";
+import type { RequestListener } from "../../edge/listener.ts";
 import { reportOf, SwitchyardError } from "../../errors.ts";
 import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../ipc/messages.ts";
 import { connectToParent, type Parent } from "../../ipc/parent.ts";
 import { createLogger } from "../../log/logger.ts";
+import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
-import { runAsync } from "../../loop/run-async.ts";
+import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
 import { RequestDesk } from "./request.ts";
@@ -52,21 +52,24 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   });
   parent.hold();
 
-  const told: Application = Object.create(application, {
-    handle: {
-      value: (request: IncomingMessage, response: ServerResponse) => {
-        const result = application.handle(request, response);
+  const runGreenlet = greenlets === null ? null : (await import("../../loop/run-greenlet.ts")).runGreenlet;
+  const runOf = (handling: Handling): RequestListener => {
+    const told: Handling = {
+      handle(request, response) {
+        const result = handling.handle(request, response);
         desk.returned(request, result);
         return result;
       },
-    },
-  });
-  const run =
-    greenlets === null
-      ? runAsync(told, faults)
-      : (await import("../../loop/run-greenlet.ts")).runGreenlet(told, faults, greenlets);
+    };
+    if (greenlets === null || runGreenlet === null) return runAsync(told, faults);
+    return runGreenlet(told, faults, greenlets);
+  };
   const channel = channelOf(parent);
-  const desk = new RequestDesk({ channel, application, run });
+  const desk = new RequestDesk({
+    channel,
+    run: runOf(application),
+    runExpectingContinue: runOf(checkContinue(application)),
+  });
   parent.onStop = async () => {
     if (isStopping) return;
     isStopping = true;

@@ -4,8 +4,7 @@
 // hung up, the handler may still be at work, and a worker has one request at a time: it is free once the handler ends its
 // response or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Application } from "../../app/application.ts";
+import type { IncomingMessage } from "node:http";
 import type { RequestListener } from "../../edge/listener.ts";
 import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
@@ -14,9 +13,10 @@ import type { FromSyncWorker, Piece, ToSyncWorker } from "../../ipc/messages.ts"
 
 export interface DeskParts {
   readonly channel: Channel<FromSyncWorker, ToSyncWorker>;
-  readonly application: Application;
   /** Runs the application for a request. */
   readonly run: RequestListener;
+  /** The same for one whose client waits for 100 Continue. */
+  readonly runExpectingContinue: RequestListener;
 }
 
 interface Current {
@@ -90,19 +90,9 @@ export class RequestDesk {
       isAborted: false,
       hasSettled: false,
     };
-    if (message.expectsContinue) this.#checkContinue(exchange.request, exchange.response);
-    else this.#parts.run(exchange.request, exchange.response);
-  }
-
-  /** As http.Server: a program that listens for `checkContinue` decides; for others the client is told to go on. */
-  #checkContinue(request: IncomingMessage, response: ServerResponse): void {
-    const own = this.#parts.application.checkContinue();
-    if (own === null) {
-      response.writeContinue();
-      this.#parts.run(request, response);
-    } else {
-      own(request, response);
-    }
+    const { run, runExpectingContinue } = this.#parts;
+    if (message.expectsContinue) runExpectingContinue(exchange.request, exchange.response);
+    else run(exchange.request, exchange.response);
   }
 
   #outletFor(id: number): Outlet {
@@ -115,7 +105,10 @@ export class RequestDesk {
         return this.#current?.responseOutstanding.sent(byteLength(piece)) ?? true;
       },
       end: (rawTrailers) => channel.send({ type: "bodyEnd", id, rawTrailers }),
-      answer: (head, piece) => channel.send({ type: "answer", id, head, piece }),
+      answer: (head, piece) => {
+        channel.send({ type: "answer", id, head, piece });
+        this.#leave(id);
+      },
       broken: () => channel.send({ type: "broken", id }),
       want: () => this.#giveCredit(0),
       closed: () => this.#closed(id),
@@ -166,8 +159,13 @@ export class RequestDesk {
 
   #free(id: number): void {
     if (this.#current?.id !== id) return;
-    this.#current = null;
     this.#parts.channel.send({ type: "free", id });
+    this.#leave(id);
+  }
+
+  #leave(id: number): void {
+    if (this.#current?.id !== id) return;
+    this.#current = null;
     this.#whenIdle?.();
   }
 }
