@@ -88,7 +88,7 @@ async function runBalancer(parent: Parent): Promise<void> {
       if (member.state.is !== "ready" || member.hasSuccessor) return;
       log.error(
         { pid: member.handle.pid, cause: message.cause },
-        `${message.cause}; ${plan.name} ${member.slot} is replaced.`,
+        `${message.cause}; ${plan.name} ${member.number} is replaced.`,
       );
       pool.replace(member, settings.drainTimeoutMs);
     },

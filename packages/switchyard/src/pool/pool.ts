@@ -63,6 +63,11 @@ export class Member {
     this.state = { is: "starting", readyByMs: life.readyByMs };
     this.succeeds = life.succeeds;
   }
+
+  /** What people call it: the first is 1. */
+  get number(): number {
+    return this.slot + 1;
+  }
 }
 
 interface Succession {
@@ -202,8 +207,8 @@ export class Pool {
     if (member.state.is === "stopped" || member.killedFor !== null) return;
     const { log, name } = this.#options;
     log.warn(
-      { worker: member.slot, pid: member.handle.pid },
-      `${name} ${member.slot} has not ended ${withinMs} ms after it was told to stop; it is killed.`,
+      { [name]: member.number, pid: member.handle.pid },
+      `${name} ${member.number} has not ended ${withinMs} ms after it was told to stop; it is killed.`,
     );
     this.kill(member, `not done ${withinMs} ms after it was told to stop`);
   }
@@ -248,8 +253,8 @@ export class Pool {
     const pauseMs = pauseBeforeRestartMs(failures);
     const reason = member.failure === null ? death.cause : `${death.cause}; ${member.failure.message}`;
     log.error(
-      { worker: member.slot, pid: member.handle.pid, cause: death.cause, nextStartMs: pauseMs },
-      `${name} ${member.slot} ended (${reason}); another is started ${pauseMs === 0 ? "now" : `in ${pauseMs} ms`}`,
+      { [name]: member.number, pid: member.handle.pid, cause: death.cause, nextStartMs: pauseMs },
+      `${name} ${member.number} ended (${reason}); another is started ${pauseMs === 0 ? "now" : `in ${pauseMs} ms`}`,
     );
     this.#restarts++;
     const restart = () => this.#startMember(member.slot, member.succeeds);

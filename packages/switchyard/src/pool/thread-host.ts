@@ -7,9 +7,12 @@
 import { reportOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Parent } from "../ipc/parent.ts";
+import { afterDeath, noRequests, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { deathOf } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
 import { ThreadHandle } from "./thread-handle.ts";
+
+type Report = FromWorker & { type: "report" };
 
 /** Runs `entry` in a thread for each worker of the order, with one inherited descriptor each. */
 export function hostThreads(parent: Parent, entry: URL): void {
@@ -28,14 +31,22 @@ export function hostThreads(parent: Parent, entry: URL): void {
     for (const thread of threads) if (thread.worker === worker) thread.kill();
   };
 
-  const onMessage = (message: FromWorker) => {
-    if (message.type === "ready") {
-      if (--waiting === 0) void parent.send(message);
-      return;
+  const reports = new Map<ThreadHandle, Report>();
+  let goneTotals = noRequests;
+  const onMessage = (thread: ThreadHandle, message: FromWorker) => {
+    switch (message.type) {
+      case "ready":
+        if (--waiting === 0) void parent.send(message);
+        return;
+      case "report":
+        reports.set(thread, message);
+        void parent.send(reportOfAll([...reports.values()], goneTotals));
+        return;
+      default:
+        void parent.send(message).then(() => {
+          if (message.type === "failed") process.exit(exitCodeOf(message.error.code));
+        });
     }
-    void parent.send(message).then(() => {
-      if (message.type === "failed") process.exit(exitCodeOf(message.error.code));
-    });
   };
 
   order.workers.forEach((worker, index) => {
@@ -46,9 +57,12 @@ export function hostThreads(parent: Parent, entry: URL): void {
       fd: firstExtraFd + index,
     });
     threads.add(thread);
-    thread.onMessage = onMessage;
+    thread.onMessage = (message) => onMessage(thread, message);
     thread.onExit = (exit) => {
       threads.delete(thread);
+      const last = reports.get(thread);
+      reports.delete(thread);
+      if (last !== undefined) goneTotals = sumOf([goneTotals, afterDeath(last.totals)]);
       if (isStopping) {
         if (threads.size === 0) process.exit(0);
         return;
@@ -64,6 +78,15 @@ export function hostThreads(parent: Parent, entry: URL): void {
       });
     };
   });
+}
+
+/** One report of this process, of what its threads have said last. */
+function reportOfAll(reports: readonly Report[], goneTotals: RequestCounts): Report {
+  return {
+    type: "report",
+    workers: reports.flatMap(({ workers }) => workers),
+    totals: sumOf([goneTotals, ...reports.map(({ totals }) => totals)]),
+  };
 }
 
 function orderOf(order: StartOrder, worker: number): StartOrder {
