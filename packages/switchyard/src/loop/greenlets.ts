@@ -16,6 +16,7 @@ export async function loadGreenlets(): Promise<typeof Greenlets> {
       cause: error,
     });
   }
-  greenlets.monkey.patchAll({ fs: "all", atomics: true });
+  const { monkey } = greenlets as { monkey?: { patchAll(options: object): void } };
+  monkey?.patchAll({ fs: "all", atomics: true });
   return greenlets;
 }
