@@ -187,7 +187,9 @@ function createServer(options: ListenerOptions): AnyServer {
     connectionsCheckingInterval: checkEveryMs,
   };
   // Node 24.9 and later ask before they treat a request as an upgrade, so that `Upgrade: h2c` is served as plain HTTP.
-  const asking = { shouldUpgradeCallback: (request: IncomingMessage) => options.takesUpgrades(request) };
+  const asking = {
+    shouldUpgradeCallback: (request: IncomingMessage) => !isH2c(request) && options.takesUpgrades(request),
+  };
   const server =
     tls === null
       ? http.createServer({ ...limits, ...asking })
@@ -197,6 +199,11 @@ function createServer(options: ListenerOptions): AnyServer {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
   }
   return server;
+}
+
+/** An offer to go on in HTTP/2 without TLS, which no server takes up any more (RFC 9113 §3.1). */
+function isH2c({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "h2c";
 }
 
 /** The answer that a connection is owed at this moment. Node keeps it on the socket, and no public name leads to it. */

@@ -4,7 +4,6 @@
 // A request's way: listener.ts admits it, `serveRequest` enters it in the account and hands it to the model
 // (run-async.ts, run-greenlet.ts), which calls the application.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { isMainThread } from "node:worker_threads";
 import type { Application } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
@@ -18,9 +17,10 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
-import { runAsync } from "./run-async.ts";
+import { type Handling, runAsync } from "./run-async.ts";
 
 /** How often a worker tells its parent how it is, in milliseconds. */
 const reportEveryMs = 1_000;
@@ -52,15 +52,18 @@ async function runLoopWorker(parent: Parent): Promise<void> {
       return drained.promise;
     },
   });
-  const run =
-    greenlets === null
-      ? runAsync(application, faults)
-      : (await import("./run-greenlet.ts")).runGreenlet(application, faults, greenlets);
-  const serveRequest: RequestListener = (request, response) => {
-    account.begin(request, response);
-    run(request, response);
+  const runGreenlet = greenlets === null ? null : (await import("./run-greenlet.ts")).runGreenlet;
+  const serve = (handling: Handling): RequestListener => {
+    const run =
+      greenlets === null || runGreenlet === null
+        ? runAsync(handling, faults)
+        : runGreenlet(handling, faults, greenlets);
+    return (request, response) => {
+      account.begin(request, response);
+      run(request, response);
+    };
   };
-  const listener = listenerFor({ parent, application, serveRequest, onRefused: (status) => account.refused(status) });
+  const listener = listenerFor({ parent, application, serve, onRefused: (status) => account.refused(status) });
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const snapshot = (): WorkerSnapshot => ({
@@ -104,41 +107,30 @@ async function load(parent: Parent, hooks: LoadHooks): Promise<Application> {
 interface ListenerParts {
   readonly parent: Parent;
   readonly application: Application;
-  readonly serveRequest: RequestListener;
+  /** Makes the listener that counts requests and runs them. */
+  readonly serve: (handling: Handling) => RequestListener;
   readonly onRefused: (status: number) => void;
 }
 
-function listenerFor({ parent, application, serveRequest, onRefused }: ListenerParts): Listener {
-  const serveEither: RequestListener = (request, response) => {
-    if (request.httpVersionMajor >= 2) overHttp2(request, response, serveRequest);
-    else serveRequest(request, response);
-  };
+function listenerFor({ parent, application, serve, onRefused }: ListenerParts): Listener {
   return new Listener({
     settings: parent.order.settings,
     tls: parent.order.tls,
     serverSettings: application.serverSettings,
-    onRequest: serveEither,
-    onCheckContinue: (request, response) => checkContinue(application, request, response, serveEither),
+    onRequest: overEither(serve(application)),
+    onCheckContinue: overEither(serve(checkContinue(application))),
     takesUpgrades: () => application.takesUpgrades(),
     onUpgrade: (request, socket, head) => application.upgrade(request, socket, head),
     onRefused,
   });
 }
 
-/** As http.Server: a program that listens for `checkContinue` decides; for others the client is told to go on. */
-function checkContinue(
-  application: Application,
-  request: IncomingMessage,
-  response: ServerResponse,
-  serve: RequestListener,
-): void {
-  const own = application.checkContinue();
-  if (own === null) {
-    response.writeContinue();
-    serve(request, response);
-  } else {
-    own(request, response);
-  }
+/** The same listener for requests of HTTP/1.1 and of HTTP/2. */
+function overEither(serve: RequestListener): RequestListener {
+  return (request, response) => {
+    if (request.httpVersionMajor >= 2) overHttp2(request, response, serve);
+    else serve(request, response);
+  };
 }
 
 interface Drain {

@@ -4,13 +4,16 @@ import type { Application } from "../app/application.ts";
 import type { RequestListener } from "../edge/listener.ts";
 import type { Faults } from "./faults.ts";
 
-export function runAsync(application: Application, faults: Faults): RequestListener {
+/** What runs for a request. */
+export type Handling = Pick<Application, "handle">;
+
+export function runAsync(application: Handling, faults: Faults): RequestListener {
   const call = callOf(application, faults);
   return (request, response) => faults.run(call, request, response);
 }
 
 /** Calls the application and answers 500 for what it throws or rejects with. */
-export function callOf(application: Application, faults: Faults): RequestListener {
+export function callOf(application: Handling, faults: Faults): RequestListener {
   return (request, response) => {
     try {
       const result = application.handle(request, response);

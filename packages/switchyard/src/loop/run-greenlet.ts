@@ -5,12 +5,11 @@
 
 import type { IncomingMessage } from "node:http";
 import type * as Greenlets from "@switchyard/greenlet";
-import type { Application } from "../app/application.ts";
 import type { RequestListener } from "../edge/listener.ts";
 import type { Faults } from "./faults.ts";
-import { callOf } from "./run-async.ts";
+import { callOf, type Handling } from "./run-async.ts";
 
-export function runGreenlet(application: Application, faults: Faults, greenlets: typeof Greenlets): RequestListener {
+export function runGreenlet(application: Handling, faults: Faults, greenlets: typeof Greenlets): RequestListener {
   const { spawnNow } = greenlets;
   const call = callOf(application, faults);
   const start: RequestListener = (request, response) => {
