@@ -6,7 +6,7 @@
 // because with its own Response in their place `(await fetch(url)) instanceof Response` is false in the application.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { getRequestListener } from "@hono/node-server";
+import { getRequestListener, RequestError } from "@hono/node-server";
 import type { Application } from "./application.ts";
 import { drive, isGeneratorFunction } from "./generator.ts";
 import { listenerApplication } from "./listener.ts";
@@ -39,8 +39,14 @@ export function fetchApplication(description: string, handler: FetchHandler): Ap
     }
   }
 
-  // With an errorHandler that gives no Response the adapter answers nothing, and the answer is the caller's of `handle`.
-  const listener = getRequestListener(answer, { overrideGlobalObjects: false, errorHandler: () => undefined });
+  const listener = getRequestListener(answer, {
+    overrideGlobalObjects: false,
+    // For the URL of a request without a Host header, which HTTP/1.0 allows.
+    hostname: "localhost",
+    // A request that makes no Request (a URL that is none) is the client's fault. For all else the adapter answers nothing
+    // when it gets no Response here, and the answer is left to the caller of `handle`.
+    errorHandler: (error) => (error instanceof RequestError ? new Response(null, { status: 400 }) : undefined),
+  });
 
   async function handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     await listener(incoming, outgoing);

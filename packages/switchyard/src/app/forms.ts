@@ -96,6 +96,10 @@ function formOfFetchObject(app: { readonly fetch: FetchHandler }): Form {
 function formOfFunction(value: AnyFunction, name: string, isMade: boolean): Form | null {
   if (isClass(value)) return null;
   if (has(value, "handle", "use")) {
+    // An Express Router hands on what it does not know, where an app answers 404 by itself.
+    if (has(value, "param", "route") && !has(value, "engine")) {
+      return { is: "listener", what: "an Express Router", listener: listenerOfMiddleware(value as Middleware) };
+    }
     const what = has(value, "set", "engine") ? "an Express app" : "a Connect app";
     return { is: "listener", what, listener: value as RequestListener };
   }

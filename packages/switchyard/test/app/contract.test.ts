@@ -58,6 +58,13 @@ for (const app of ["express-ws/app.js", "express-ws-program/server.js", "fastify
   });
 }
 
+test("an Express Router is served by itself, and what it does not know is answered 404", async (t) => {
+  const { origin, outcome } = await loadApp(t, { app: "express-router/routes.js" });
+  assert.equal(outcome.description, "an Express Router (default export)");
+  assert.equal(await (await fetch(`${origin}/hello`)).text(), "Hello, world!");
+  assert.equal((await fetch(`${origin}/else`)).status, 404);
+});
+
 async function assertContract(origin: string): Promise<void> {
   const hello = await fetch(`${origin}/hello`);
   assert.equal(hello.status, 200);

@@ -50,6 +50,21 @@ test("the request can be forwarded with fetch() and new Request(), and globals k
   assert.equal(await (await fetch(origin, { headers })).text(), "Hello, world!");
 });
 
+test("a request without a Host header is served, and one whose URL is none is answered 400", async (t) => {
+  const { outcome } = await loadApp(t, { app: "fetch-function/app.js" });
+  for (const [head, status] of [
+    ["GET /hello HTTP/1.0\r\n\r\n", 200],
+    ["GET /hello HTTP/1.1\r\nhost: a b\r\n\r\n", 400],
+    ["GET http://[/hello HTTP/1.1\r\nhost: x\r\n\r\n", 400],
+  ] as const) {
+    const client = connect(outcome.port, "127.0.0.1");
+    t.after(() => client.destroy());
+    client.write(head);
+    const [answer] = await once(client, "data");
+    assert.match(String(answer), new RegExp(`^HTTP/1\\.1 ${status} `), head);
+  }
+});
+
 test("a handler that returns no Response is an error that says so", async (t) => {
   const app = program(t, { "app.mjs": `export default async (request) => "just text";` });
   const { origin } = await loadApp(t, { app });

@@ -2,9 +2,13 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { describe, test } from "node:test";
 import { candidatesOf, describeExports } from "../../src/app/exports.ts";
 import { formOf } from "../../src/app/forms.ts";
+
+const require = createRequire(import.meta.url);
+const express = require("express");
 
 function kindOf(value: unknown, name = "default", isMade = false): string | null {
   return formOf({ value, name, isMade })?.is ?? null;
@@ -40,6 +44,19 @@ describe("a function is told by its name and its parameters", () => {
       kindOf(() => {}, "createApp", true),
       "fetch",
     );
+  });
+});
+
+describe("a function with a framework's marks is told by them", () => {
+  const what = (value: unknown) => {
+    const form = formOf({ value, name: "default", isMade: false });
+    return form?.is === "listener" ? form.what : null;
+  };
+  test("Express 5", () => assert.equal(what(express()), "an Express app"));
+  test("Express 4", () => assert.equal(what(require("express4")()), "an Express app"));
+  test("a Router of either", () => {
+    assert.equal(what(express.Router()), "an Express Router");
+    assert.equal(what(require("express4").Router()), "an Express Router");
   });
 });
 
