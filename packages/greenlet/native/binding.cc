@@ -47,7 +47,18 @@ void CheckMachineCall(const Arguments& arguments) {
   arguments.GetReturnValue().Set(result);
 }
 
-/** Opens and closes callback scopes. */
+/**
+ * Turns V8's collector of dead WebAssembly code off, for good and for the whole process: it ends the process when it meets
+ * an isolate with a parked stack. Node's own fetch and type stripping are WebAssembly, so a collection may be under way
+ * already; its part of it waits among this isolate's tasks. They are run here, before anything can be parked.
+ */
+void StopWasmCodeCollection(v8::Isolate* isolate, v8::Local<v8::Context> context) {
+  v8::V8::SetFlagsFromString("--no-wasm-code-gc");
+  node::MultiIsolatePlatform* platform = node::GetMultiIsolatePlatform(node::GetCurrentEnvironment(context));
+  if (platform != nullptr) platform->DrainTasks(isolate);
+}
+
+/** Opens and closes callback scopes; runs V8's waiting tasks. */
 void Open(const Arguments& arguments) {
   Hub* hub = HubOf(arguments);
   v8::Isolate* isolate = hub->isolate();
@@ -59,6 +70,7 @@ void Open(const Arguments& arguments) {
   hub->backend = impersonate ? Backend::kImpersonation : Backend::kHandoff;
   hub->stack_bytes = arguments[1].As<v8::Uint32>()->Value();
   hub->process_stacks = arguments[2].As<v8::Uint32>()->Value();
+  StopWasmCodeCollection(isolate, isolate->GetCurrentContext());
   hub->callback_depth = FindCallbackDepth(isolate, isolate->GetCurrentContext());
   arguments.GetReturnValue().Set(hub->callback_depth != nullptr);
 }
@@ -105,6 +117,17 @@ constexpr char kPushAsyncScope[] = "_ZN4node9AsyncWrap16PushAsyncContextERKN2v82
 constexpr char kPopAsyncScope[] = "_ZN4node9AsyncWrap15PopAsyncContextERKN2v820FunctionCallbackInfoINS1_5ValueEEE";
 
 /**
+ * Keeps this library loaded until the process ends. Node unloads an addon with the last environment that uses it, which
+ * is before that environment's isolate is gone and `FreeAfterIsolate` has been called back.
+ */
+void StayLoaded() {
+  Dl_info library;
+  if (dladdr(reinterpret_cast<void*>(&StayLoaded), &library) != 0) {
+    dlopen(library.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+  }
+}
+
+/**
  * Frees the hub once its isolate is gone: until then the garbage collector walks the parked stacks. Where the isolate is
  * the process's own this may never be called, and the process's end frees everything.
  */
@@ -144,6 +167,7 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("park", Park);
   add("pushAsyncScope", NodeCallback(kPushAsyncScope));
   add("popAsyncScope", NodeCallback(kPopAsyncScope));
+  StayLoaded();
   FreeAfterIsolate(isolate, context, std::move(hub));
 }
 

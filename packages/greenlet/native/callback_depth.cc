@@ -26,17 +26,20 @@ struct Snapshot {
 };
 
 /**
- * A copy of the memory at `address`, as far as it is mapped. The kernel does the reading, by way of a pipe: where the
- * object ends short of a page that is not mapped, it stops there instead of faulting.
+ * A copy of the memory at `address`, as far as it is mapped. The kernel does the reading, by way of a pipe, and refuses
+ * where a fault would be. It copies little at a time, because a piece is refused as a whole: in a worker, the object may
+ * lie at the very end of what the allocator has mapped.
  */
-Snapshot ReadMemory(const void* address) {
+Snapshot ReadMemory(const size_t* address) {
+  constexpr size_t kPieceWords = 32;
   Snapshot snapshot;
   int ends[2];
   if (pipe(ends) != 0) return snapshot;
-  const ssize_t written = write(ends[1], address, sizeof(snapshot.words));
-  if (written > 0) {
-    const ssize_t copied = read(ends[0], snapshot.words.data(), static_cast<size_t>(written));
-    if (copied > 0) snapshot.count = static_cast<size_t>(copied) / sizeof(size_t);
+  while (snapshot.count < kWords) {
+    constexpr size_t kPieceBytes = kPieceWords * sizeof(size_t);
+    if (write(ends[1], address + snapshot.count, kPieceBytes) != static_cast<ssize_t>(kPieceBytes)) break;
+    if (read(ends[0], snapshot.words.data() + snapshot.count, kPieceBytes) != static_cast<ssize_t>(kPieceBytes)) break;
+    snapshot.count += kPieceWords;
   }
   close(ends[0]);
   close(ends[1]);

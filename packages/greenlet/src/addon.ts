@@ -6,7 +6,6 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { setFlagsFromString } from "node:v8";
 import { GreenletError } from "./errors.ts";
 import { machineStackLimit } from "./machine.ts";
 
@@ -47,9 +46,6 @@ export function addon(): Addon {
 function loadAddon(): Addon {
   const binding = loadBinding();
   const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
-  // V8 ends the process when it collects dead WebAssembly code while a stack is parked, and Node's own fetch is
-  // WebAssembly. Without the collector, such code stays in memory.
-  setFlagsFromString("--no-wasm-code-gc");
   const stackLimit = machineStackLimit();
   if (!binding.open(backend, stackBytes, stackLimit)) throw unsupportedNode();
   return { binding, backend, backendReason, stackBytes, stackLimit };

@@ -208,6 +208,8 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     this.#body = null;
     try {
       const result = body?.();
+      if (result === this)
+        throw new TypeError("A greenlet's function returned the greenlet itself, whose value would never come.");
       // Read here, where a getter that throws or waits is the greenlet's own.
       if (isThenable(result)) this.#outcome = Promise.resolve(result);
       else this.#outcome = result;

@@ -1,0 +1,9 @@
+// The behaviours that hold on every backend. Each file is run in one process for each backend.
+
+import "./spawn.ts";
+import "./wait.ts";
+import "./kill.ts";
+import "./suspension.ts";
+import "./async-context.ts";
+import "./limits.ts";
+import "./process.ts";

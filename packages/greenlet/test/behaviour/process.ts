@@ -1,0 +1,88 @@
+// What ends a process or a worker, with greenlets alive; and what once broke V8 or Node. Each is a child process.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertEnded, runFixture } from "../child.ts";
+
+test("the process ends with its own exit code while greenlets are parked", async () => {
+  const ending = await runFixture("exit-while-parked.ts");
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "exit event\n");
+});
+
+test("process.exitCode is kept while greenlets are parked", async () => {
+  assertEnded(await runFixture("exit-while-parked.ts", { args: ["5"] }), 5);
+});
+
+test("process.exit in a greenlet ends the process with that code and emits exit", async () => {
+  const ending = await runFixture("exit-in-greenlet.ts");
+  assertEnded(ending, 7);
+  assert.equal(ending.stdout, "exit event 7\n");
+});
+
+test("an error that nobody asked for ends the process as an unhandled rejection does, with the greenlet's frame", async () => {
+  const ending = await runFixture("unseen-error.ts");
+  assertEnded(ending, 1);
+  assert.match(ending.stderr, /nobody looked/);
+  assert.match(ending.stderr, /at failingBody/);
+});
+
+test("workers and the main thread run greenlets at the same time and end cleanly", async () => {
+  const ending = await runFixture("workers.ts", { args: ["finish"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "4 threads, 1000 greenlets each\n");
+});
+
+test("a worker is terminated with greenlets parked, and its threads are given back", async () => {
+  const ending = await runFixture("workers.ts", { args: ["terminate-parked"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "terminated, threads given back\n");
+});
+
+test("a worker is terminated while a greenlet spins", async () => {
+  const ending = await runFixture("workers.ts", { args: ["terminate-spinning"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "terminated, threads given back\n");
+});
+
+test("a worker ends by process.exit in a greenlet, with others parked", async () => {
+  const ending = await runFixture("workers.ts", { args: ["exit-in-greenlet"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "worker ended with 9, threads given back\n");
+});
+
+test("fetches, forced garbage collection and parked greenlets live together", async () => {
+  const ending = await runFixture("fetch-and-collect.ts", { nodeArgs: ["--expose-gc"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "300 fetches\n");
+});
+
+test("an HTTP handler that the parser calls on a greenlet's stack may wait, and microtasks go on", async () => {
+  const ending = await runFixture("parser-on-greenlet.ts");
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "waited under the parser, 50 times, ticks go on\n");
+});
+
+test("200,000 greenlets leave the heap and the number of threads as they were", async () => {
+  const ending = await runFixture("no-leak.ts", { nodeArgs: ["--expose-gc"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "flat\n");
+});
+
+test("no value that JavaScript gives to the addon crashes it", async () => {
+  const ending = await runFixture("addon-misuse.ts");
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "every misuse was refused\n");
+});
+
+test("a program that can't load the addon can import the package, and the first use says what to do", async () => {
+  const ending = await runFixture("no-addon.ts");
+  assertEnded(ending, 0);
+  assert.match(ending.stdout, /^imported\nERR_ADDON_UNAVAILABLE .*build-addon\.mjs/);
+});
+
+test("two copies of the package in one thread share one hub, and a version that does not fit says so", async () => {
+  const ending = await runFixture("two-copies.ts");
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "shared\nERR_VERSION_CONFLICT\n");
+});

@@ -1,0 +1,41 @@
+// Runs a fixture program as a child and tells how it ended.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs test/fixtures/<name> with this Node on this process's backend. */
+export async function runFixture(
+  name: string,
+  { nodeArgs = [], args = [] }: { nodeArgs?: string[]; args?: string[] } = {},
+): Promise<Ending> {
+  const file = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  const [stdout, stderr, [code, signal]] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    once(child, "close"),
+  ]);
+  return { code, signal, stdout, stderr };
+}
+
+async function textOf(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = "";
+  for await (const part of stream) text += part;
+  return text;
+}
+
+/** That the child ended by itself with this code, and neither V8 nor Node found anything broken. */
+export function assertEnded(ending: Ending, code: number): void {
+  assert.doesNotMatch(ending.stderr + ending.stdout, /Fatal error|corrupted|Assertion failed|smashing|FATAL/);
+  assert.deepEqual({ code: ending.code, signal: ending.signal }, { code, signal: null }, ending.stderr + ending.stdout);
+}
