@@ -16,6 +16,8 @@
 // A server of Switchyard's own in the same thread begins to listen after the load, on a descriptor; any other is passed to
 // exemptFromAdoption() before it listens.
 
+import { realpathSync } from "node:fs";
+import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { SwitchyardError } from "../errors.ts";
 import { type AdoptedServer, type Adoption, interceptListen } from "./adopt.ts";
@@ -57,8 +59,7 @@ export async function loadApplication(request: LoadRequest): Promise<Application
 /** What the module exports. Never settles when it exports nothing servable: then a listen() may still come. */
 async function exportedApplication(request: LoadRequest, adoption: Adoption, watch: LoadWatch): Promise<Application> {
   await prepareTypeScript(request);
-  // The program sees the command line that `node file` would give it: some compare argv[1] with their own file.
-  process.argv = [process.execPath, request.file];
+  presentAsMain(request.file);
   const module: object = await import(pathToFileURL(request.file).href);
   if (adoption.adopted === null) {
     for (const candidate of candidatesOf(module)) {
@@ -71,6 +72,18 @@ async function exportedApplication(request: LoadRequest, adoption: Adoption, wat
   }
   watch.exportsNothing(describeExports(module));
   return programApplication(await adoption.listening);
+}
+
+/**
+ * Lets the program see itself as the one that `node file` would run: some listen only if argv[1] is their own file, or if
+ * `require.main === module`. Node reads process.mainModule for each module that it gives a `require`, after the module has
+ * entered the cache.
+ */
+function presentAsMain(file: string): void {
+  process.argv = [process.execPath, file];
+  const { cache } = createRequire(file);
+  const name = realpathSync(file);
+  Object.defineProperty(process, "mainModule", { configurable: true, get: () => cache[name] });
 }
 
 /** The adopted server, once it listens and the rest of the module has had its chance to throw. */

@@ -261,6 +261,37 @@ test("a program sees the command line of `node file`, so that `run as main` guar
   assert.equal(printed().trim(), "2");
 });
 
+test("a CommonJS program is the main module, so that `require.main === module` holds in it and nowhere else", async (t) => {
+  const app = program(t, {
+    "server.cjs": `
+      const { createServer } = require("node:http");
+      const routes = require("./routes.cjs");
+      if (require.main === module) createServer(routes).listen(3000);
+      module.exports = routes;`,
+    "routes.cjs": `
+      if (require.main === module) throw new Error("not the main module");
+      module.exports = ${served};`,
+  });
+  for (const isolation of ["process", "thread"] as const) {
+    const { outcome, origin } = await loadApp(t, { app, isolation });
+    assert.equal(outcome.askedPort, 3000);
+    assert.equal(await (await fetch(origin)).text(), "served by the program");
+  }
+});
+
+test("HTTPS and HTTP/2 servers are adopted as well: their connections are the stand-in's to decrypt", async (t) => {
+  for (const create of [
+    `(await import("node:https")).createServer`,
+    `(await import("node:http2")).createSecureServer`,
+    `(await import("node:http2")).createServer`,
+  ]) {
+    const app = program(t, { "server.mjs": `const create = ${create}; create({}, ${served}).listen(8443);` });
+    const { outcome, origin } = await loadApp(t, { app });
+    assert.equal(outcome.askedPort, 8443, create);
+    assert.equal(await (await fetch(origin)).text(), "served by the program", create);
+  }
+});
+
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
