@@ -52,7 +52,7 @@ export function lineOf(file: string, line: number): string | null {
 }
 
 /** Node's header: "path:line" as the first line of the text that it prints for the error. */
-function headerLocationOf(text: string): SourceLocation | null {
+export function headerLocationOf(text: string): SourceLocation | null {
   const match = /^((?:file:\/\/|\/|[A-Za-z]:\\).+):(\d+)$/m.exec(text.split("\n    at ", 1)[0] ?? "");
   if (match?.[1] === undefined || match[2] === undefined) return null;
   return { file: pathOf(match[1]), line: Number(match[2]) };

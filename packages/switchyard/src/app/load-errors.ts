@@ -7,7 +7,7 @@ import { basename, dirname, extname, join, relative } from "node:path";
 import { inspect } from "node:util";
 import { nearest } from "../config/suggest.ts";
 import { SwitchyardError } from "../errors.ts";
-import { lineOf, type SourceLocation, syntaxLocationOf, throwLocationOf } from "./error-location.ts";
+import { headerLocationOf, lineOf, type SourceLocation, syntaxLocationOf, throwLocationOf } from "./error-location.ts";
 
 /** @throws {SwitchyardError} `SY_APP_MISSING` when there is no such file. */
 export function checkFile(file: string): void {
@@ -32,6 +32,7 @@ export async function loadErrorOf(error: unknown, file: string): Promise<Switchy
   const code = codeOf(error);
   if (code === "ERR_UNKNOWN_FILE_EXTENSION") return unknownKind(error, file);
   if (code === "ERR_MODULE_NOT_FOUND" || code === "MODULE_NOT_FOUND") return missingModule(error, file);
+  if (code === "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX") return unstrippable(error, file);
   if (error instanceof SyntaxError) {
     const location = await syntaxLocationOf(error, file);
     if (location !== null) return syntaxError({ location, message: error.message, cause: error });
@@ -142,6 +143,17 @@ function unknownKind(error: unknown, file: string): SwitchyardError {
   return new SwitchyardError("SY_APP_NOTHING", {
     saw: `${shown(culprit)} is not a module: Node does not load files that end in ${extname(culprit)}.`,
     fix: "Name a JavaScript or TypeScript file (.js, .mjs, .cjs, .ts, .mts, .cts).",
+    cause: error,
+  });
+}
+
+/** TypeScript that a JavaScript application imports is Node's to run, without our hooks (typescript.ts). */
+function unstrippable(error: unknown, file: string): SwitchyardError {
+  const location = error instanceof Error ? headerLocationOf(error.stack ?? "") : null;
+  const message = error instanceof Error ? error.message : String(error);
+  return new SwitchyardError("SY_APP_LOADER", {
+    saw: `${shownAt(location ?? { file, line: null })} has TypeScript that Node can't strip: ${sentence(message)}`,
+    fix: "Compile it to JavaScript, or make the application's own file TypeScript: then its project's compiler is used.",
     cause: error,
   });
 }

@@ -82,9 +82,22 @@ export class LoadWatch implements Disposable {
       this.exported === null
         ? `${file} was still loading after ${seconds} s.`
         : `${file} ${this.exportsOf()} and had not called listen() after ${seconds} s.`;
+    if (hasForkedCluster()) {
+      return new SwitchyardError("SY_APP_SLOW", {
+        saw: `${saw} It has started worker processes of its own with node:cluster.`,
+        fix: "Name the file that its cluster workers run: Switchyard starts the workers.",
+      });
+    }
     return new SwitchyardError("SY_APP_SLOW", {
       saw,
       fix: "Find what its start waits for (a database, a promise that never settles), or raise startTimeoutMs.",
     });
   }
+}
+
+/** A program that forks a cluster never listens in its first process; only its workers do, out of our sight. */
+function hasForkedCluster(): boolean {
+  // Not imported at the top, because node:cluster costs every start 5 ms.
+  const cluster = process.getBuiltinModule("node:cluster");
+  return Object.keys(cluster.workers ?? {}).length > 0;
 }
