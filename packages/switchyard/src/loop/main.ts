@@ -23,7 +23,7 @@ import { Faults } from "./faults.ts";
 import { type Handling, runAsync } from "./run-async.ts";
 
 /** How often a worker tells its parent how it is, in milliseconds. */
-const reportEveryMs = 1_000;
+const reportEveryMs = 250;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.settings.threads > 0) {

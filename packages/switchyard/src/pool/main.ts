@@ -23,7 +23,7 @@ import { ThreadHandle } from "./thread-handle.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
 
 /** How often the balancer tells the supervisor how it is, in milliseconds. */
-const reportEveryMs = 1_000;
+const reportEveryMs = 250;
 /** How long the last answers have to reach their clients, in milliseconds. */
 const lastAnswersWithinMs = 500;
 /** A worker was told when it must have ended; this is for what it needs to do so in order, in milliseconds. */
