@@ -7,9 +7,9 @@
 //
 // A server of Switchyard's own in the same thread listens on a descriptor after the load, or is exempted before.
 
-import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { type ListenOptions, Server as NetServer } from "node:net";
+import { HttpServer } from "../node-http.ts";
 import type { LoadRequest } from "./application.ts";
 import { askedPortOf, type ListenCall, listenCallOf } from "./listen-arguments.ts";
 import { type StandIn, standInFor } from "./stand-in.ts";

@@ -13,9 +13,9 @@
 //
 // A Fetch handler with a second parameter is therefore exported as `fetch`, or as a method: `export default { fetch }`.
 
-import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { Server as NetServer } from "node:net";
+import { HttpServer } from "../node-http.ts";
 import type { FetchHandler } from "./fetch-handler.ts";
 import { isGeneratorFunction } from "./generator.ts";
 import { listenerOfMiddleware, type Middleware } from "./listener.ts";

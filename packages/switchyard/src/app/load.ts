@@ -45,15 +45,24 @@ export async function loadApplication(request: LoadRequest): Promise<Application
   checkFile(request.file);
   const adoption = interceptListen(request);
   using watch = new LoadWatch(request);
+  const exported = exportedApplication(request, adoption, watch);
   try {
-    return await Promise.race([
-      exportedApplication(request, adoption, watch),
-      listeningProgram(adoption),
-      watch.failure,
-    ]);
+    const application = await Promise.race([exported, listeningProgram(adoption), watch.failure]);
+    exported.catch(throwUncaught);
+    return application;
   } catch (error) {
     throw await loadErrorOf(error, request.file);
   }
+}
+
+/**
+ * For a module that fails after its server listened, at a later top-level await: nobody waits for its import any more, and
+ * under Node it would end the process.
+ */
+function throwUncaught(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /** What the module exports. Never settles when it exports nothing servable: then a listen() may still come. */

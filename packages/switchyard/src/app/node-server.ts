@@ -4,8 +4,8 @@
 // come and go at any time (WebSocket libraries exchange them). The server's custom IncomingMessage and ServerResponse
 // classes and its `connection` and `clientError` listeners are not used: connections belong to the worker.
 
-import { Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Server as NetServer } from "node:net";
+import { HttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import type { AdoptedServer } from "./adopt.ts";
 import type { Application, ServerSettings } from "./application.ts";
 

@@ -237,6 +237,21 @@ test("a program that throws right after listen() fails, as it does under Node", 
   assert.equal(outcome.is === "failed" && outcome.code, "SY_APP_THREW");
 });
 
+test("a module that fails long after its server listens is not silent: it ends the worker, as it does under Node", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      import { once } from "node:events";
+      const server = createServer(${served}).listen(3000);
+      await once(server, "request");
+      throw new Error("failed late");`,
+  });
+  const { origin, exited, printed } = await loadApp(t, { app });
+  await fetch(origin).catch(() => {});
+  assert.equal(await exited, 1);
+  assert.match(printed(), /failed late/);
+});
+
 test("a program that waits at its top level for ever after it listens is served", async (t) => {
   const app = program(t, {
     "server.mjs": `
