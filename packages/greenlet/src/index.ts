@@ -25,9 +25,11 @@ export type GreenletError = own.GreenletError;
 export const GreenletExit: typeof own.GreenletExit = api.GreenletExit;
 export type GreenletExit = own.GreenletExit;
 export const hub: typeof own.hub = api.hub;
+export const monkey: typeof own.monkey = api.monkey;
 
 export type { BackendName } from "./addon.ts";
 export type { GreenletErrorCode } from "./errors.ts";
 export type { GreenletState, KillOptions, Unlink } from "./greenlet.ts";
 export type { Hub, HubStats } from "./hub.ts";
+export type { Monkey, PatchName, PatchOptions } from "./monkey/monkey.ts";
 export type { WaitOptions } from "./wait.ts";

@@ -41,7 +41,7 @@ function conflicting(api: Api, versions: { first: string; own: string }): Api {
   return new Proxy(api, {
     get: (target, name) => {
       const member = Reflect.get(target, name);
-      if (member === target.hub) return new Proxy(target.hub, { get: refuse, set: refuse });
+      if (typeof member === "object") return new Proxy(member, { get: refuse, set: refuse });
       if (member === target.GreenletError || member === target.GreenletExit || typeof member !== "function")
         return member;
       return new Proxy(member, { apply: refuse, construct: refuse });

@@ -24,6 +24,8 @@ export abstract class Task {
   readonly asyncId = this.scope.asyncId();
   /** @internal How many withoutSwitching() calls it is inside of. */
   switchBans = 0;
+  /** @internal How many modules it is in the middle of loading with require(). */
+  moduleLoads = 0;
   /** @internal Called before a wait is arranged. Throws the reason of a kill that came while the task ran. */
   abstract beforeWait(): void;
   /** @internal Called just before the task leaves its stack; `waiter` can end the wait. */

@@ -7,3 +7,4 @@ import "./suspension.ts";
 import "./async-context.ts";
 import "./limits.ts";
 import "./process.ts";
+import "./monkey.ts";

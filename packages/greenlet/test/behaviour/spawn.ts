@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { test } from "node:test";
 import { current, Greenlet, greenletify, hub, inGreenlet, sleep, spawn, spawnNow, wait } from "../../src/index.ts";
 
@@ -82,15 +81,6 @@ test("an error reaches whoever awaits, gets or joins", async () => {
     assert.equal(joined.join(), true);
     assert.deepEqual([joined.successful, joined.value, joined.exception], [false, undefined, error]);
   });
-});
-
-test("an error that nobody asked for is an unhandled rejection", async () => {
-  const error = new Error("unseen");
-  const unhandled = once(process, "unhandledRejection");
-  spawn(() => {
-    throw error;
-  });
-  assert.equal((await unhandled)[0], error);
 });
 
 test("an error of a greenlet with a link is not an unhandled rejection", async (t) => {

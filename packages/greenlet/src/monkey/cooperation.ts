@@ -1,0 +1,111 @@
+// When a patched function suspends its greenlet, and how it does.
+//
+// Everywhere else the original runs: on the main stack, inside withoutSwitching(), while a module is being loaded (half of
+// it would be visible to other greenlets), and for arguments that the asynchronous form refuses, so that the original
+// throws its own error.
+
+import Module from "node:module";
+import { runningTask, type Task } from "../switching.ts";
+import { Waiter } from "../waiter.ts";
+
+/** A function of the standard library, in the middle of being replaced: its arguments are the caller's. */
+// biome-ignore lint/suspicious/noExplicitAny: the one place where any function of any module passes through
+export type LibraryFunction = (this: any, ...args: any[]) => any;
+
+/** One function to replace. `make` gets the original and returns what takes its place. */
+export interface Patch {
+  readonly holder: object;
+  readonly name: string;
+  readonly make: (original: LibraryFunction) => LibraryFunction;
+}
+
+/** The greenlet that a patched function may suspend now; null when the original is to run. */
+export function cooperatingTask(): Task | null {
+  const task = runningTask();
+  return task !== null && task.switchBans === 0 && task.moduleLoads === 0 ? task : null;
+}
+
+/** What `start` threw: the asynchronous form has not begun. */
+class Refused {
+  readonly reason: unknown;
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
+type Callback = (error: unknown, ...values: unknown[]) => void;
+
+/**
+ * Runs the asynchronous form of a function and waits for its callback.
+ *
+ * @param abandon Given the value when the wait had ended before it came: what it holds must be released.
+ */
+export function waitForCallback(
+  task: Task,
+  start: (done: Callback) => void,
+  abandon?: (value: unknown) => void,
+): unknown[] | Refused {
+  const waiter = new Waiter(task);
+  try {
+    start((error, ...values) => {
+      const isInTime = error ? waiter.fail(error) : waiter.wake(values);
+      if (!isInTime && !error) abandon?.(values[0]);
+    });
+  } catch (error) {
+    return new Refused(error);
+  }
+  return waiter.park() as unknown[]; // what the callback above woke it with
+}
+
+export interface CooperativeForm {
+  /** The asynchronous form: the same arguments, then a callback. */
+  readonly twin: LibraryFunction;
+  /** Arguments for which the original is to run all the same. */
+  readonly keepsOriginal?: (args: unknown[]) => boolean;
+  /** What the original returns, of what the callback was given. Default: its first value. */
+  readonly result?: (values: unknown[]) => unknown;
+  /** The error that the original throws, of what the callback was given; or a value to return instead, in a box. */
+  readonly failure?: (error: unknown, args: unknown[]) => { readonly value: unknown } | undefined;
+  readonly abandon?: (value: unknown) => void;
+}
+
+/** `original`, suspending the greenlet that calls it. */
+export function cooperative(original: LibraryFunction, form: CooperativeForm): LibraryFunction {
+  const patched: LibraryFunction = function (...args) {
+    const task = cooperatingTask();
+    if (task === null || form.keepsOriginal?.(args)) return original.apply(this, args);
+    try {
+      const values = waitForCallback(task, (done) => form.twin.call(this, ...args, done), form.abandon);
+      if (values instanceof Refused) return original.apply(this, args);
+      return form.result ? form.result(values) : values[0];
+    } catch (error) {
+      const instead = form.failure?.(error, args);
+      if (instead) return instead.value;
+      // An error made in a callback has no frames of the caller's.
+      if (isWithoutFrames(error)) Error.captureStackTrace(error, patched);
+      throw error;
+    }
+  };
+  return patched;
+}
+
+function isWithoutFrames(error: unknown): error is Error {
+  return error instanceof Error && typeof error.stack === "string" && !error.stack.includes("\n    at ");
+}
+
+/** Marks the greenlet that calls require() until the module is loaded. */
+export const moduleLoadPatch: Patch = {
+  holder: Module,
+  name: "_load",
+  make: (original) =>
+    function (...args) {
+      const task = runningTask();
+      if (task === null) return original.apply(this, args);
+      task.moduleLoads++;
+      try {
+        return original.apply(this, args);
+      } finally {
+        task.moduleLoads--;
+      }
+    },
+};
