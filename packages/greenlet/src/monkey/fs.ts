@@ -92,7 +92,7 @@ function withNative(original: LibraryFunction, patched: LibraryFunction): Librar
 }
 
 /** stat and lstat return undefined for what does not exist when they are asked to; their callback forms fail. */
-function absentFor(absentCodes: string[]): CooperativeForm["failure"] {
+function absentFor(absentCodes: string[]): NonNullable<CooperativeForm["failure"]> {
   return (error, [, options]) => {
     const mayBeAbsent =
       typeof options === "object" &&
