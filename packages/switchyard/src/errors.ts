@@ -19,23 +19,63 @@ export const errorRecords = {
   SY_INTERNAL: { fault: "ours", exitCode: 70, when: "Something in Switchyard itself failed." },
   SY_UNKNOWN_OPTION: { fault: "user", exitCode: 64, when: "An option, command or argument is not known." },
   SY_OPTION_VALUE: { fault: "user", exitCode: 65, when: "An option's value is not one that it takes." },
-  SY_APP_MISSING: { fault: "user", exitCode: 66, when: "No application was named, or its file does not exist or can't be read." },
+  SY_APP_MISSING: {
+    fault: "user",
+    exitCode: 66,
+    when: "No application was named, or its file does not exist or can't be read.",
+  },
   SY_APP_SYNTAX: { fault: "app", exitCode: 67, when: "The application, or a module it imports, has a syntax error." },
   SY_APP_THREW: { fault: "app", exitCode: 68, when: "The application threw or rejected while it was being loaded." },
-  SY_APP_NOTHING: { fault: "app", exitCode: 69, when: "The module exports nothing that can be served and never calls listen()." },
-  SY_APP_LOADER: { fault: "app", exitCode: 71, when: "The application's TypeScript needs a loader that its project does not have." },
+  SY_APP_NOTHING: {
+    fault: "app",
+    exitCode: 69,
+    when: "The module exports nothing that can be served and never calls listen().",
+  },
+  SY_APP_LOADER: {
+    fault: "app",
+    exitCode: 71,
+    when: "The application's TypeScript needs a loader that its project does not have.",
+  },
   SY_APP_SLOW: { fault: "app", exitCode: 72, when: "The application was not ready within startTimeoutMs." },
   SY_APP_EXITED: { fault: "app", exitCode: 73, when: "The application ended its process while it was being loaded." },
   SY_PORT_IN_USE: { fault: "system", exitCode: 74, when: "The port or UNIX socket is taken by another process." },
-  SY_PORT_DENIED: { fault: "system", exitCode: 75, when: "The address can't be bound: no permission, or not an address of this machine." },
-  SY_TLS_FILE: { fault: "user", exitCode: 76, when: "The certificate or its key can't be read or do not fit each other." },
+  SY_PORT_DENIED: {
+    fault: "system",
+    exitCode: 75,
+    when: "The address can't be bound: no permission, or not an address of this machine.",
+  },
+  SY_TLS_FILE: {
+    fault: "user",
+    exitCode: 76,
+    when: "The certificate or its key can't be read or do not fit each other.",
+  },
   SY_CONFIG_THREW: { fault: "user", exitCode: 77, when: "The config file can't be loaded: it is missing, or throws." },
-  SY_CONFIG_VALUE: { fault: "user", exitCode: 78, when: "The config file sets an option that does not exist or a value that it does not take." },
-  SY_GREENLET_UNAVAILABLE: { fault: "system", exitCode: 79, when: "The greenlet model was asked for and its addon can't be loaded." },
+  SY_CONFIG_VALUE: {
+    fault: "user",
+    exitCode: 78,
+    when: "The config file sets an option that does not exist or a value that it does not take.",
+  },
+  SY_GREENLET_UNAVAILABLE: {
+    fault: "system",
+    exitCode: 79,
+    when: "The greenlet model was asked for and its addon can't be loaded.",
+  },
   SY_NODE_VERSION: { fault: "user", exitCode: 80, when: "The command was run with a Node older than 24." },
-  SY_QUEUE_FULL: { fault: "system", exitCode: 70, when: "A request came while the queue was at queueLimit; it was answered 503." },
-  SY_WORKER_DIED: { fault: "app", exitCode: 70, when: "A worker ended while it had a request; the request was answered 502." },
-  SY_RUN_TIMEOUT: { fault: "app", exitCode: 70, when: "A request was longer than runTimeoutMs in its worker; it was answered 504 and the worker was replaced." },
+  SY_QUEUE_FULL: {
+    fault: "system",
+    exitCode: 70,
+    when: "A request came while the queue was at queueLimit; it was answered 503.",
+  },
+  SY_WORKER_DIED: {
+    fault: "app",
+    exitCode: 70,
+    when: "A worker ended while it had a request; the request was answered 502.",
+  },
+  SY_RUN_TIMEOUT: {
+    fault: "app",
+    exitCode: 70,
+    when: "A request was longer than runTimeoutMs in its worker; it was answered 504 and the worker was replaced.",
+  },
 } as const satisfies Record<string, ErrorRecord>;
 
 export type ErrorCode = keyof typeof errorRecords;

@@ -7,9 +7,8 @@
 //
 // A server of Switchyard's own in the same thread listens on a descriptor after the load, or is exempted before.
 
-import { Server as HttpsServer } from "node:https";
 import { type ListenOptions, Server as NetServer } from "node:net";
-import { HttpServer } from "../node-http.ts";
+import { speaksHttp } from "../node-http.ts";
 import type { LoadRequest } from "./application.ts";
 import { askedPortOf, type ListenCall, listenCallOf } from "./listen-arguments.ts";
 import { type StandIn, standInFor } from "./stand-in.ts";
@@ -80,8 +79,8 @@ class ListenInterception implements Adoption {
     const call = listenCallOf(args);
     const known = this.adopted?.standIn.server === server ? this.adopted.standIn : this.twins.get(server);
     if (known !== undefined) known.open(call.callback);
-    else if (isHttp(server) && this.adopted === null && !this.isSettled) this.adopt(server, call);
-    else if (isHttp(server) && this.isTwin(server)) this.openTwin(server, call);
+    else if (speaksHttp(server) && this.adopted === null && !this.isSettled) this.adopt(server, call);
+    else if (speaksHttp(server) && this.isTwin(server)) this.openTwin(server, call);
     else return this.listenForReal(server, args, call);
     closeOnAbort(server, call.options);
     return server;
@@ -127,18 +126,13 @@ class ListenInterception implements Adoption {
     // A descriptor that somebody else has bound opens nothing new: it is how a worker itself listens.
     if (options.fd !== undefined) return;
     const asked = options.path ?? (options.port === undefined ? "a port of its own" : `port ${options.port}`);
-    const kind = isHttp(server) ? "HTTP server" : "server";
+    const kind = speaksHttp(server) ? "HTTP server" : "server";
     this.request.notice(`The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.`);
   }
 
   private standInOptions() {
     return { address: this.request.address, whenProgramCloses: this.request.whenProgramCloses };
   }
-}
-
-/** Whether the server speaks HTTP. Node exports no class for HTTP/2 servers; what they have are request listeners. */
-function isHttp(server: NetServer): boolean {
-  return server instanceof HttpServer || server instanceof HttpsServer || server.listenerCount("request") > 0;
 }
 
 /** Several workers can share a fixed port with SO_REUSEPORT, where Node's net has it; it throws on other platforms. */

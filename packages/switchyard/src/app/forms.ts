@@ -13,9 +13,8 @@
 //
 // A Fetch handler with a second parameter is therefore exported as `fetch`, or as a method: `export default { fetch }`.
 
-import { Server as HttpsServer } from "node:https";
 import { Server as NetServer } from "node:net";
-import { HttpServer } from "../node-http.ts";
+import { speaksHttp } from "../node-http.ts";
 import type { FetchHandler } from "./fetch-handler.ts";
 import { isGeneratorFunction } from "./generator.ts";
 import { listenerOfMiddleware, type Middleware } from "./listener.ts";
@@ -69,7 +68,7 @@ export function formOf({ value, name, isMade }: FormQuestion): Form | null {
 /** Whether the value is an http.Server (or https, or HTTP/2) that has somebody to answer its requests. */
 export function isHttpServer(value: unknown): value is NetServer {
   if (!(value instanceof NetServer)) return false;
-  return value instanceof HttpServer || value instanceof HttpsServer || value.listenerCount("request") > 0;
+  return speaksHttp(value);
 }
 
 // The casts in the three functions below: each stands beside the check that it rests on, and what is checked is which

@@ -23,7 +23,6 @@ import { SwitchyardError } from "../errors.ts";
 import { type AdoptedServer, type Adoption, interceptListen } from "./adopt.ts";
 import type { Application, LoadRequest } from "./application.ts";
 import { type Candidate, candidatesOf, describeExports } from "./exports.ts";
-import { fetchApplication } from "./fetch-handler.ts";
 import { type Form, formOf } from "./forms.ts";
 import { fastifyApplication, h3Application, koaApplication, nestApplication } from "./frameworks.ts";
 import { listenerApplication } from "./listener.ts";
@@ -157,12 +156,12 @@ async function serve(
     case "listener":
       return listenerApplication(`${form.what} (${where})`, form.listener);
     case "fetch":
-      return fetchApplication(`${form.what} (${where})`, form.handler);
+      return (await import("./fetch-handler.ts")).fetchApplication(`${form.what} (${where})`, form.handler);
   }
 }
 
 /** A function without parameters whose result is a Response is no factory: it answers every request alike. */
-function fetchOfFactory(candidate: Candidate, where: string): Application {
+async function fetchOfFactory(candidate: Candidate, where: string): Promise<Application> {
   const form = formOf({ value: candidate.value, name: "fetch", isMade: true });
   if (form?.is !== "fetch") {
     throw new SwitchyardError("SY_APP_NOTHING", {
@@ -170,5 +169,5 @@ function fetchOfFactory(candidate: Candidate, where: string): Application {
       fix: "Export a function that returns a Response: `export default (request) => new Response(...)`.",
     });
   }
-  return fetchApplication(`${form.what} (${where})`, form.handler);
+  return (await import("./fetch-handler.ts")).fetchApplication(`${form.what} (${where})`, form.handler);
 }

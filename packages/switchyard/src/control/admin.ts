@@ -1,10 +1,10 @@
 // The status page: a small HTTP server on a loopback port of the supervisor's own, so that it answers when every worker is
 // stuck. It shows and never changes anything.
 
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
 import type { QueueSnapshot, RequestCounts, WorkerSnapshot } from "../metrics/snapshot.ts";
+import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import { statusPage } from "./status-page.ts";
 
 /** The server as it is at this moment. */

@@ -6,14 +6,15 @@
 // somebody else has bound, so a worker's death closes nothing, and drains: no connection is accepted any more, idle ones
 // are closed, and each answer still to be given tells its client that the connection closes.
 
-import http, { type IncomingMessage, type ServerResponse } from "node:http";
-import http2 from "node:http2";
+import type http from "node:http";
+import type http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { exemptFromAdoption } from "../app/adopt.ts";
 import type { ServerSettings } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import { refuse, refuseConnection, statusOfClientError, whyRefused } from "./refusals.ts";
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -112,6 +113,11 @@ export class Listener {
   #admit(listener: RequestListener): RequestListener {
     const { bodyLimitBytes } = this.#options.settings;
     return (request, response) => {
+      if (lacksHost(request)) {
+        this.#options.onRefused(400);
+        refuse(response, 400, "An HTTP/1.1 request has a Host header (RFC 9112, section 3.2).");
+        return;
+      }
       const declared = request.headers["content-length"];
       if (declared !== undefined && Number(declared) > bodyLimitBytes) {
         this.#options.onRefused(413);
@@ -185,6 +191,8 @@ function createServer(options: ListenerOptions): AnyServer {
     requestTimeout: serverSettings.requestTimeout ?? settings.requestTimeoutMs,
     keepAliveTimeout: serverSettings.keepAliveTimeout ?? settings.keepAliveTimeoutMs,
     connectionsCheckingInterval: checkEveryMs,
+    // Checked here, where a refusal is counted.
+    requireHostHeader: false,
   };
   // Node 24.9 and later ask before they treat a request as an upgrade, so that `Upgrade: h2c` is served as plain HTTP.
   const asking = {
@@ -192,8 +200,11 @@ function createServer(options: ListenerOptions): AnyServer {
   };
   const server =
     tls === null
-      ? http.createServer({ ...limits, ...asking })
-      : http2.createSecureServer({ ...limits, ...asking, cert: tls.cert, key: tls.key, allowHTTP1: true });
+      ? createHttpServer({ ...limits, ...asking })
+      : // Loaded only where it is used, for it takes longer than all else here.
+        process
+          .getBuiltinModule("node:http2")
+          .createSecureServer({ ...limits, ...asking, cert: tls.cert, key: tls.key, allowHTTP1: true });
   if (serverSettings.timeout !== undefined) server.setTimeout(serverSettings.timeout);
   if (serverSettings.maxRequestsPerSocket !== undefined && "maxRequestsPerSocket" in server) {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
@@ -209,6 +220,10 @@ function isH2c({ headers }: IncomingMessage): boolean {
 /** The answer that a connection is owed at this moment. Node keeps it on the socket, and no public name leads to it. */
 function responseOn(socket: Duplex): ServerResponse | null {
   return (socket as unknown as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
+function lacksHost(request: IncomingMessage): boolean {
+  return request.headers.host === undefined && request.httpVersion === "1.1";
 }
 
 function closeIdle(server: AnyServer): void {

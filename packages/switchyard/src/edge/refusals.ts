@@ -1,8 +1,8 @@
 // Answers that Switchyard gives by itself, so that a client always learns why: a status, one sentence of text, and where
 // the connection can't be trusted any more, its end.
 
-import { type ServerResponse, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { type ServerResponse, STATUS_CODES } from "../node-http.ts";
 
 export interface RefusalOptions {
   /** When to come again, in seconds. */

@@ -10,9 +10,9 @@
 //   open ──respond() has written everything──► ended ──finish event──► closed
 //     └──abort(): client gone, or the program destroyed the socket──────► closed
 
-import { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Piece, RequestHead, ResponseHead } from "../ipc/messages.ts";
+import { IncomingMessage, ServerResponse } from "../node-http.ts";
 import { ExchangeSocket } from "./socket.ts";
 import { ResponseWire } from "./wire.ts";
 

@@ -20,3 +20,22 @@ export async function loadGreenlets(): Promise<typeof Greenlets> {
   monkey?.patchAll({ fs: "all", atomics: true });
   return greenlets;
 }
+
+/** The greenlets that the program itself has loaded in this thread, or null; null too where their addon can't be. */
+export function greenletsOfProgram(): typeof Greenlets | null {
+  // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
+  const holder = globalThis as { [key]?: { readonly api: typeof Greenlets } };
+  const api = holder[key]?.api;
+  if (api === undefined || isUnavailable) return null;
+  try {
+    api.spawnNow(() => {});
+    return api;
+  } catch {
+    // `wait` says itself what is missing, to the program that calls it.
+    isUnavailable = true;
+    return null;
+  }
+}
+
+const key = Symbol.for("@switchyard/greenlet");
+let isUnavailable = false;

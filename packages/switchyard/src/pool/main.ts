@@ -82,6 +82,9 @@ async function runBalancer(parent: Parent): Promise<void> {
         };
         balancer.addWorker(worker);
       }
+      // The first worker serves while the others load.
+      listening ??= listener.listen(firstExtraFd);
+      listening.catch(() => {});
     },
     onMessage: (member, message) => {
       if (message.type !== "impaired") return;
@@ -145,6 +148,7 @@ async function runBalancer(parent: Parent): Promise<void> {
     void parent.send({ type: "processes", pids: started === undefined ? known : [...known, started] });
   };
 
+  let listening: Promise<void> | null = null;
   let isStopping = false;
   parent.onStop = async (withinMs) => {
     if (isStopping) return;
@@ -159,7 +163,7 @@ async function runBalancer(parent: Parent): Promise<void> {
     process.exit(0);
   };
   await pool.start();
-  await listener.listen(firstExtraFd);
+  await listening;
   await parent.send(application);
   await report();
   setInterval(() => void report(), reportEveryMs).unref();

@@ -16,7 +16,9 @@ import { createLogger } from "../../log/logger.ts";
 import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
+import { greenletsOfProgram } from "../../loop/greenlets.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
+import { runGreenlet } from "../../loop/run-greenlet.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
 import { RequestDesk } from "./request.ts";
@@ -34,7 +36,6 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
   const faults = new Faults(log, worker);
   faults.watch();
-  const greenlets = await greenletsIfAny();
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
@@ -52,7 +53,6 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   });
   parent.hold();
 
-  const runGreenlet = greenlets === null ? null : (await import("../../loop/run-greenlet.ts")).runGreenlet;
   const runOf = (handling: Handling): RequestListener => {
     const told: Handling = {
       handle(request, response) {
@@ -61,8 +61,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
         return result;
       },
     };
-    if (greenlets === null || runGreenlet === null) return runAsync(told, faults);
-    return runGreenlet(told, faults, greenlets);
+    return runWhereProgramMayWait(told, faults);
   };
   const channel = channelOf(parent);
   const desk = new RequestDesk({
@@ -81,16 +80,18 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
 }
 
-/** Under sync, `wait` makes the worker wait, which it does by suspending the request's greenlet. Without the addon the rest works. */
-async function greenletsIfAny(): Promise<typeof import("@switchyard/greenlet") | null> {
-  const greenlets = await import("@switchyard/greenlet");
-  try {
-    greenlets.spawnNow(() => {});
-    return greenlets;
-  } catch {
-    // `wait` says itself what is missing, to the program that calls it.
-    return null;
-  }
+/**
+ * Under sync, `wait` makes the worker wait, which it does by suspending the request's greenlet. A program that has not
+ * loaded greenlets can't call it, and is spared them.
+ */
+function runWhereProgramMayWait(handling: Handling, faults: Faults): RequestListener {
+  const runPlain = runAsync(handling, faults);
+  let runInGreenlet: RequestListener | null = null;
+  return (request, response) => {
+    const greenlets = runInGreenlet === null ? greenletsOfProgram() : null;
+    if (greenlets !== null) runInGreenlet = runGreenlet(handling, faults, greenlets);
+    (runInGreenlet ?? runPlain)(request, response);
+  };
 }
 
 function channelOf({ thread }: Parent): Channel<FromSyncWorker, ToSyncWorker> {

@@ -1,0 +1,111 @@
+// `npm run bench [-- options] [row ...]`: measures Switchyard and its peers in one run, prints a table and writes JSON.
+//
+//   --rounds N     rounds of each row (default 5)
+//   --seconds N    length of each measurement, in seconds (default 5)
+//   --json FILE    where the raw numbers go (default bench/results/<date>.json)
+//
+// Not a test: it never fails because of a figure. Run it on a machine that does nothing else.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { ensureWrk } from "./load.ts";
+import { type RoundResult, type Row, rows } from "./scenarios.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "5" },
+    json: { type: "string" },
+  },
+});
+const rounds = Number(values.rounds);
+const seconds = Number(values.seconds);
+const chosen = positionals.length === 0 ? rows : rows.filter((row) => positionals.includes(row.id));
+
+interface Measured {
+  readonly id: string;
+  readonly what: string;
+  readonly unit: string;
+  readonly goal: Row["goal"];
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly reached: boolean;
+  readonly rounds: readonly RoundResult[];
+}
+
+ensureWrk();
+const loadBefore = loadavg()[0] ?? 0;
+if (loadBefore > 0.5)
+  process.stderr.write(`bench: this machine is busy (load ${loadBefore.toFixed(2)}), so figures will spread\n`);
+
+const results = new Map<Row, RoundResult[]>(chosen.map((row) => [row, []]));
+for (let round = 1; round <= rounds; round++) {
+  for (const row of chosen) {
+    process.stderr.write(`\rbench: round ${round} of ${rounds}, ${row.id}                    `);
+    results.get(row)?.push(await row.round({ seconds }));
+  }
+}
+process.stderr.write("\n");
+
+const measured = [...results].map(([row, each]) => summary(row, each));
+printTable(measured);
+writeJson(measured);
+
+function summary(row: Row, each: readonly RoundResult[]): Measured {
+  const figures = each.map((result) => result.figure).sort((a, b) => a - b);
+  const median = figures[Math.floor(figures.length / 2)] ?? Number.NaN;
+  const { id, what, unit, goal } = row;
+  const reached = "atLeast" in goal ? median >= goal.atLeast : median <= goal.atMost;
+  return {
+    id,
+    what,
+    unit,
+    goal,
+    median,
+    min: figures[0] ?? Number.NaN,
+    max: figures.at(-1) ?? Number.NaN,
+    reached,
+    rounds: each,
+  };
+}
+
+function printTable(all: readonly Measured[]): void {
+  const cells = [
+    ["what", "goal", "median", "min – max", ""],
+    ["---", "---", "---", "---", "---"],
+    ...all.map((row) => [
+      row.what,
+      "atLeast" in row.goal ? `≥ ${row.goal.atLeast}` : `≤ ${row.goal.atMost}`,
+      `${rounded(row.median)} ${row.unit === "ratio" ? "" : row.unit}`.trim(),
+      `${rounded(row.min)} – ${rounded(row.max)}`,
+      row.reached ? "reached" : "short",
+    ]),
+  ];
+  for (const line of cells) console.log(`| ${line.join(" | ")} |`);
+}
+
+function rounded(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
+
+function writeJson(all: readonly Measured[]): void {
+  const at = new Date().toISOString();
+  const file =
+    values.json ?? fileURLToPath(new URL(`./results/${at.slice(0, 19).replaceAll(":", "-")}.json`, import.meta.url));
+  mkdirSync(dirname(file), { recursive: true });
+  const machine = {
+    cpus: availableParallelism(),
+    cpu: cpus()[0]?.model ?? "unknown",
+    kernel: release(),
+    node: process.version,
+    loadBefore,
+  };
+  const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim();
+  writeFileSync(file, `${JSON.stringify({ at, command, machine, rounds, seconds, rows: all }, null, 2)}\n`);
+  console.log(`\nRaw numbers: ${file}`);
+}

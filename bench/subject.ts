@@ -1,0 +1,108 @@
+// A subject is a server under measurement: how to start it, and what it uses while it runs.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export interface Subject {
+  readonly name: string;
+  /** Words of the command after `node`, the first a path relative to this folder. */
+  readonly command: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** CPUs that it may use, as taskset takes them; all when absent. */
+  readonly cpus?: string;
+}
+
+export interface Running {
+  readonly url: string;
+  /** The process that was started. */
+  readonly pid: number;
+  /** Milliseconds from the command to the line that says where it serves. */
+  readonly startedMs: number;
+  stop(): Promise<void>;
+}
+
+const startTimeoutMs = 20_000;
+
+export async function start(subject: Subject): Promise<Running> {
+  const [file, ...rest] = subject.command;
+  const words = [process.execPath, fileURLToPath(new URL(file!, import.meta.url)), ...rest.map(pathOf)];
+  const pinned = subject.cpus === undefined ? words : ["taskset", "-c", subject.cpus, ...words];
+  const beganMs = performance.now();
+  const child = spawn(pinned[0]!, pinned.slice(1), {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...subject.env },
+  });
+  const url = await servingUrl(child, subject.name);
+  return {
+    url,
+    pid: child.pid ?? -1,
+    startedMs: performance.now() - beganMs,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once("exit", () => resolve());
+        child.kill("SIGTERM");
+      }),
+  };
+}
+
+/** Words that name one of the applications become absolute. */
+function pathOf(word: string): string {
+  return word.startsWith("./apps/") ? fileURLToPath(new URL(word, import.meta.url)) : word;
+}
+
+function servingUrl(child: ChildProcess, name: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => reject(new Error(`${name} did not serve within ${startTimeoutMs} ms.`)),
+      startTimeoutMs,
+    );
+    child.once("exit", (code) => reject(new Error(`${name} ended with ${code}.`)));
+    createInterface({ input: child.stdout! }).on("line", (line) => {
+      const url = /Serving at (http:\/\/[\d.]+:\d+)/.exec(line)?.[1];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      resolve(url);
+    });
+  });
+}
+
+/** The process and all that it started. */
+export function processesOf(pid: number): number[] {
+  let children: string;
+  try {
+    children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  } catch {
+    // It has ended since.
+    return [];
+  }
+  return [
+    pid,
+    ...children
+      .split(" ")
+      .filter(Boolean)
+      .flatMap((child) => processesOf(Number(child))),
+  ];
+}
+
+/** Resident memory of one process that no other process has mapped too (proportional set size), in bytes. */
+export function memoryBytes(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
+  return Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0) * 1024;
+}
+
+/** Resident memory of one process, in bytes. */
+export function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024;
+}
+
+/** CPU time that these processes have used, in seconds. */
+export function cpuSeconds(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks / 100;
+}
