@@ -16,8 +16,7 @@ export async function loadGreenlets(): Promise<typeof Greenlets> {
       cause: error,
     });
   }
-  const { monkey } = greenlets as { monkey?: { patchAll(options: object): void } };
-  monkey?.patchAll({ fs: "all", atomics: true });
+  greenlets.monkey.patchAll({ fs: true, atomics: true });
   return greenlets;
 }
 
