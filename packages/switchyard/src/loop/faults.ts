@@ -2,12 +2,14 @@
 // is logged, and the worker lives.
 //
 // Which request that is, is known by AsyncLocalStorage: everything that a handler starts, timers and promises too, carries
-// its response. An error that belongs to no request is treated as Node treats it: an exception ends the worker, which is
+// its response. The events of a request's body come from its connection, which knows of no request, so they are emitted
+// under the request's own response. An error that belongs to no request is treated as Node treats it: an exception ends the worker, which is
 // then replaced. A rejection that belongs to no request is logged. A program that listens for these events itself decides
 // by itself. (docs/decisions/uncaught-errors.md)
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { RequestListener } from "../edge/listener.ts";
 import { refuse } from "../edge/refusals.ts";
 import type { Log } from "../log/log.ts";
@@ -43,7 +45,25 @@ export class Faults {
 
   /** Runs the application for one request, so that what it throws later can be told to be that request's. */
   run(handle: RequestListener, request: IncomingMessage, response: ServerResponse): void {
+    if (hasBody(request)) this.#emitInScope(request, response);
     this.#scope.run(response, handle, request, response);
+  }
+
+  #emitInScope(request: IncomingMessage, response: ServerResponse): void {
+    const emit = request.emit;
+    request.emit = (event: string | symbol, ...args: unknown[]) => {
+      if (this.#scope.getStore() === response) return emit.call(request, event as string, ...args);
+      return this.#scope.run(response, () => {
+        try {
+          return emit.call(request, event as string, ...args);
+        } catch (error) {
+          // The context ends with this call: by the time that the process hears of the error, it would be nobody's.
+          if (process.listenerCount("uncaughtException") > 1) throw error;
+          this.answer(error, response, "threw");
+          return true;
+        }
+      });
+    };
   }
 
   /** Answers a request whose handler threw or rejected. */
@@ -62,6 +82,15 @@ export class Faults {
     if (response !== undefined) this.answer(error, response, what);
     else this.#log.error({ worker: this.#worker, err: error }, `The application ${what}, outside any request.`);
   }
+}
+
+/** Whether events of a body are to come. */
+function hasBody(request: IncomingMessage): boolean {
+  // No request of http.Server is complete before its handler has run, with a body or without; any other says it right.
+  if (request.complete) return false;
+  const { headers } = request;
+  if (headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined) return true;
+  return !(request.socket instanceof Socket);
 }
 
 function outcomeOf(response: ServerResponse): string {
