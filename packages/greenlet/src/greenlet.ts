@@ -9,6 +9,7 @@
 // Greenlets know nothing of servers. An exception that nobody asked for becomes an unhandled rejection, as an async
 // function's does.
 
+import { type InspectOptions, inspect } from "node:util";
 import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
 import { hubLimits } from "./limits.ts";
 import { runningTask, startTask, Task, type Wakeable } from "./switching.ts";
@@ -231,6 +232,13 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
       (value) => this.#finish(false, value),
       (error) => this.#finish(true, error),
     );
+  }
+
+  /** What console.log shows: who it is and how it stands. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const name = this.name === `greenlet ${this.id}` ? "" : ` ${JSON.stringify(this.name)}`;
+    const outcome = this.ready ? ` ${this.#hasFailed ? "failed with" : "with"} ${inspect(this.#outcome, options)}` : "";
+    return `Greenlet ${this.id}${name} (${this.#state}${outcome})`;
   }
 
   /** @internal */

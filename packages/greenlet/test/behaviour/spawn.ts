@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { current, Greenlet, greenletify, hub, inGreenlet, sleep, spawn, spawnNow, wait } from "../../src/index.ts";
 
 test("spawn starts in the next microtask, in order", async () => {
@@ -164,6 +165,18 @@ test("a greenlet that was made and not started runs once it is started", async (
   assert.equal(greenlet.name, "made");
   greenlet.start().start().startNow();
   assert.equal(await greenlet, 1);
+});
+
+test("util.inspect shows a greenlet's name, state and outcome", async () => {
+  const greenlet = spawn(function fetchAll() {
+    return [1];
+  });
+  assert.equal(inspect(greenlet), `Greenlet ${greenlet.id} "fetchAll" (pending)`);
+  await greenlet;
+  assert.equal(inspect(greenlet), `Greenlet ${greenlet.id} "fetchAll" (done with [ 1 ])`);
+  const unnamed = spawnNow(() => sleep());
+  assert.equal(inspect(unnamed), `Greenlet ${unnamed.id} (parked)`);
+  await unnamed;
 });
 
 test("stacks of finished greenlets are used again", () => {
