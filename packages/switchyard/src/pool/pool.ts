@@ -175,7 +175,8 @@ export class Pool {
         if (member.state.is === "starting") this.#onReady(member, message);
         return;
       case "failed":
-        member.failure = errorOf(message.error);
+        // The first is the cause: of a process's threads, each may say what the end of another made of it.
+        member.failure ??= errorOf(message.error);
         return;
       default:
         this.#options.onMessage(member, message);
