@@ -54,6 +54,8 @@ export class Member {
   failure: SwitchyardError | null = null;
   /** A successor is on its way, or will be started after a pause. */
   hasSuccessor = false;
+  /** Kills it if it is not ready by then. */
+  overdue: NodeJS.Timeout | null = null;
   /** Whom it succeeds, when that one was not dead at its start. */
   readonly succeeds: Succession | null;
 
@@ -159,7 +161,7 @@ export class Pool {
     member.handle.onMessage = (message) => this.#onMessage(member, message);
     member.handle.onExit = (exit) => this.#onExit(member, exit);
     // The worker has the same deadline and reports what it waited for; this is for one that can't, being stuck.
-    this.#after(this.#options.startTimeoutMs + 2_000, () => {
+    member.overdue = this.#after(this.#options.startTimeoutMs + 2_000, () => {
       if (member.state.is !== "starting") return;
       member.failure = new SwitchyardError("SY_APP_SLOW", {
         saw: `The application was not ready after ${this.#options.startTimeoutMs} ms, and its worker did not say why.`,
@@ -185,6 +187,7 @@ export class Pool {
 
   #onReady(member: Member, message: FromWorker & { type: "ready" }): void {
     member.state = { is: "ready", sinceMs: nowMs() };
+    this.#forget(member.overdue);
     this.#options.onReady(member, message);
     const { succeeds } = member;
     if (succeeds !== null) this.#stopMember(succeeds.member, succeeds.withinMs);
@@ -218,6 +221,7 @@ export class Pool {
     const stateBefore = member.state;
     const death = deathOf(exit, member.killedFor);
     member.state = { is: "stopped" };
+    this.#forget(member.overdue);
     this.#members.delete(member);
     this.#options.onGone(member, death);
     if (this.#members.size === 0) this.#whenEmpty?.();
@@ -279,12 +283,19 @@ export class Pool {
     return count;
   }
 
-  #after(delayMs: number, action: () => void): void {
+  #forget(timer: NodeJS.Timeout | null): void {
+    if (timer === null) return;
+    clearTimeout(timer);
+    this.#timers.delete(timer);
+  }
+
+  #after(delayMs: number, action: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       if (!this.#isStopping) action();
     }, delayMs);
     this.#timers.add(timer);
+    return timer;
   }
 }
 
