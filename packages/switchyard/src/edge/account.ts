@@ -4,6 +4,7 @@
 // share. Writes the access line, and knows which responses are still to come when the worker drains.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
 import type { RequestCounts } from "../metrics/snapshot.ts";
@@ -12,6 +13,14 @@ const begunAt = Symbol("begunAt");
 const assignedAt = Symbol("assignedAt");
 const assignedTo = Symbol("assignedTo");
 const bytesBefore = Symbol("bytesBefore");
+const refusedWith = Symbol("refusedWith");
+
+/** Bytes written on a socket when a pipelined answer got it. */
+const handedOverAt = Symbol("handedOverAt");
+
+interface CountedSocket extends Socket {
+  [handedOverAt]?: number;
+}
 
 interface Entered extends ServerResponse {
   [begunAt]?: number;
@@ -19,6 +28,7 @@ interface Entered extends ServerResponse {
   [assignedAt]?: number;
   [assignedTo]?: number;
   [bytesBefore]?: number;
+  [refusedWith]?: { status: number; bytes: number };
 }
 
 export interface AccountOptions {
@@ -51,15 +61,22 @@ export class Account {
   begin(request: IncomingMessage, response: ServerResponse): void {
     this.#begun++;
     this.#open.add(response);
-    (response as Entered)[begunAt] = nowMs();
-    if (this.#options.accessLog !== null) (response as Entered)[bytesBefore] = request.socket.bytesWritten;
+    if (this.#options.accessLog !== null) {
+      (response as Entered)[begunAt] = nowMs();
+      this.#noteSocket(request.socket, response);
+    }
     response.on("close", this.#onClose);
   }
 
   /** A request has left the queue for a worker. */
   assigned(response: ServerResponse, worker: number): void {
-    (response as Entered)[assignedAt] = nowMs();
+    if (this.#options.accessLog !== null) (response as Entered)[assignedAt] = nowMs();
     (response as Entered)[assignedTo] = worker;
+  }
+
+  /** A request that was begun got this answer past its response: what came of its body was refused. */
+  bodyRefused(response: ServerResponse, answer: { status: number; bytes: number }): void {
+    (response as Entered)[refusedWith] = answer;
   }
 
   /** Counts a request that was answered before it reached the application. */
@@ -90,10 +107,27 @@ export class Account {
     };
   }
 
+  /** What the access line needs of the socket and can't be had when the response has closed. */
+  #noteSocket(socket: CountedSocket, response: Entered): void {
+    // Node keeps an address that was asked for, and has none to give once the connection is closed.
+    void socket.remoteAddress;
+    if (response.socket !== null) {
+      response[bytesBefore] = socket.bytesWritten;
+      return;
+    }
+    // Pipelined: the answers before it are not complete, and it gets the socket when they are.
+    response.once("socket", () => {
+      socket[handedOverAt] = socket.bytesWritten;
+      response[bytesBefore] = socket.bytesWritten;
+    });
+  }
+
   #leave(response: Entered): void {
     if (!this.#open.delete(response)) return;
+    const refused = response[refusedWith];
     const isComplete = response.writableFinished;
-    if (!isComplete) this.#aborted++;
+    if (refused !== undefined) this.#answered++;
+    else if (!isComplete) this.#aborted++;
     else if (response.statusCode >= 500) this.#failed++;
     else this.#answered++;
     const { accessLog } = this.#options;
@@ -103,27 +137,38 @@ export class Account {
   #write(accessLog: AccessLog, response: Entered, isComplete: boolean): void {
     const request = response.req;
     const { worker } = this.#options;
+    const refused = response[refusedWith];
     const begunMs = response[begunAt] ?? 0;
     // What no worker got has only waited.
     const endedMs = nowMs();
     const runFromMs = worker === null ? (response[assignedAt] ?? endedMs) : begunMs;
-    const written = request.socket.bytesWritten - (response[bytesBefore] ?? 0);
+    const bytes = bytesOf(request.socket, response);
     accessLog.record({
       method: request.method ?? "",
       path: request.url ?? "",
       // 499: the client closed the request before it was answered, as nginx writes it.
-      status: isComplete || response.headersSent ? response.statusCode : 499,
-      bytes: Math.max(0, written - headBytes(response)),
+      status: refused?.status ?? (isComplete || response.headersSent ? response.statusCode : 499),
+      bytes: refused?.bytes ?? bytes,
       waitMs: runFromMs - begunMs,
       runMs: endedMs - runFromMs,
       model: this.#options.model,
-      worker: worker ?? response[assignedTo] ?? 0,
+      worker: worker ?? response[assignedTo] ?? null,
       remote: request.socket.remoteAddress ?? "",
       httpVersion: request.httpVersion,
       referer: request.headers.referer,
       userAgent: request.headers["user-agent"],
     });
   }
+}
+
+/** Bytes of the body that was sent, with the framing of its chunks. */
+function bytesOf(socket: CountedSocket, response: Entered): number {
+  const before = response[bytesBefore];
+  if (before === undefined) return 0;
+  const handedOver = socket[handedOverAt] ?? 0;
+  // Where the next pipelined answer has got the socket since, that may have written already.
+  const end = handedOver > before ? handedOver : socket.bytesWritten;
+  return Math.max(0, end - before - headBytes(response));
 }
 
 /** Bytes of the head that was sent: Node keeps its text on the response, and no public name leads to it. */

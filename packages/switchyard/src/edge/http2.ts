@@ -25,13 +25,18 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
 
   const exchange = new Exchange(head, hasBody, {
     interim: (interim) => writeInterim(response, interim),
-    head: (answer) => writeHead(response, answer),
-    body: (piece) => outgoing.write(piece),
+    head: (answer) => {
+      if (!outgoing.writableEnded) writeHead(response, answer);
+    },
+    // A refusal of the request's body may have ended the response before the application does.
+    body: (piece) => outgoing.writableEnded || outgoing.write(piece),
     end: (rawTrailers) => {
+      if (outgoing.writableEnded) return;
       addTrailers(response, rawTrailers);
       outgoing.end();
     },
     answer: (answer, piece) => {
+      if (outgoing.writableEnded) return;
       writeHead(response, answer);
       outgoing.end(piece);
     },

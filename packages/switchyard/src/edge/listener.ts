@@ -15,7 +15,7 @@ import type { ServerSettings } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
-import { refuse, refuseConnection, statusOfClientError, whyRefused } from "./refusals.ts";
+import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -33,6 +33,8 @@ export interface ListenerOptions {
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A request was refused here, with this status, and never reached an application. */
   readonly onRefused: (status: number) => void;
+  /** A request that `onRequest` had got was answered here, because of its body. */
+  readonly onBodyRefused: (response: ServerResponse, answer: { status: number; bytes: number }) => void;
 }
 
 type AnyServer = http.Server | http2.Http2SecureServer;
@@ -113,6 +115,8 @@ export class Listener {
   #admit(listener: RequestListener): RequestListener {
     const { bodyLimitBytes } = this.#options.settings;
     return (request, response) => {
+      // What follows a refused body, on a connection that is closed for answers already, is not served.
+      if (request.httpVersionMajor < 2 && !request.socket.writable) return;
       if (lacksHost(request)) {
         this.#options.onRefused(400);
         refuse(response, 400, "An HTTP/1.1 request has a Host header (RFC 9112, section 3.2).");
@@ -121,11 +125,10 @@ export class Listener {
       const declared = request.headers["content-length"];
       if (declared !== undefined && Number(declared) > bodyLimitBytes) {
         this.#options.onRefused(413);
-        refuse(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
+        refuseUnread(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
         return;
       }
-      if (declared === undefined && request.headers["transfer-encoding"] !== undefined)
-        this.#countBody(request, response);
+      if (declared === undefined && mayHaveBody(request)) this.#countBody(request, response);
       if (this.#isDraining && request.httpVersionMajor < 2) response.setHeader("Connection", "close");
       listener(request, response);
     };
@@ -135,15 +138,22 @@ export class Listener {
   #countBody(request: IncomingMessage, response: ServerResponse): void {
     const { bodyLimitBytes } = this.#options.settings;
     let bytes = 0;
+    let isRefused = false;
     const push = request.push;
     request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+      // True: the rest is dropped as fast as it comes.
+      if (isRefused) return true;
       bytes += chunk?.length ?? 0;
       if (bytes <= bodyLimitBytes) return push.call(request, chunk, encoding);
-      this.#options.onRefused(413);
-      refuse(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
-      request.destroy();
-      return false;
+      isRefused = true;
+      this.#refuseBody(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
+      return true;
     };
+  }
+
+  #refuseBody(response: ServerResponse, status: number, why: string): void {
+    const bytes = refuseBody(response, status, why);
+    if (bytes !== null) this.#options.onBodyRefused(response, { status, bytes });
   }
 
   #onClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
@@ -162,7 +172,7 @@ export class Listener {
       refuseConnection(socket, status);
     } else if (!response.req.complete) {
       // The fault is in the body of a request that the application has begun.
-      refuse(response, status, whyRefused(status));
+      this.#refuseBody(response, status, whyRefused(status));
     } else {
       // The fault is in what follows a request: that one still gets its answer, and nothing comes after it.
       this.#options.onRefused(status);
@@ -210,6 +220,12 @@ function createServer(options: ListenerOptions): AnyServer {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
   }
   return server;
+}
+
+/** Whether a body of a length that was not declared may come. */
+function mayHaveBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor < 2) return request.headers["transfer-encoding"] !== undefined;
+  return !(request as unknown as http2.Http2ServerRequest).stream.endAfterHeaders;
 }
 
 /** An offer to go on in HTTP/2 without TLS, which no server takes up any more (RFC 9113 §3.1). */

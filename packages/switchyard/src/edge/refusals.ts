@@ -1,6 +1,8 @@
 // Answers that Switchyard gives by itself, so that a client always learns why: a status, one sentence of text, and where
 // the connection can't be trusted any more, its end.
 
+import { constants, type Http2ServerResponse } from "node:http2";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerResponse, STATUS_CODES } from "../node-http.ts";
 
@@ -30,14 +32,83 @@ export function refuse(response: ServerResponse, status: number, why: string, op
   response.end(text);
 }
 
-/** Answers on a connection that has no request to answer: its bytes were not HTTP, or too many, or too slow. */
-export function refuseConnection(socket: Duplex, status: number, why = whyRefused(status)): void {
+/** Refuses a request for its head, while its body may be on its way already. */
+export function refuseUnread(response: ServerResponse, status: number, why: string): void {
+  const { req } = response;
+  if (req.httpVersionMajor >= 2) {
+    stopStream(response);
+  } else {
+    const { socket } = req;
+    // What Node's server calls once the last response of a connection is out.
+    socket.destroySoon = () => endLingering(socket);
+  }
+  refuse(response, status, why);
+}
+
+/**
+ * Refuses the rest of a body that an application has begun to read. The application hears what it hears of a client that
+ * has left, so the answer does not pass through its response.
+ *
+ * @returns the bytes of the answer's body, or null when the application's own answer has begun: then the connection ends.
+ */
+export function refuseBody(response: ServerResponse, status: number, why: string): number | null {
+  const { req } = response;
+  if (response.headersSent) {
+    response.destroy();
+    return null;
+  }
+  if (req.httpVersionMajor >= 2) {
+    stopStream(response);
+    refuse(response, status, why);
+    return 0;
+  }
+  const bytes = refuseConnection(req.socket, status, why);
+  endLingering(req.socket);
+  return bytes;
+}
+
+/** Lets the client stop sending once its answer is complete; the answer stands (RFC 9113 §8.1). */
+function stopStream(response: ServerResponse): void {
+  // The types know HTTP/1.1 alone.
+  const { stream } = response as unknown as Http2ServerResponse;
+  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+}
+
+/** How long a refused client may go on sending before its connection is closed, in milliseconds. */
+const lingerMs = 1_000;
+
+/**
+ * Lets a client that is still sending read why it is refused: the connection is closed for writing alone, and what comes
+ * is dropped. To close it both ways while bytes come in would make the kernel reset it, and the client could lose the
+ * answer (RFC 9112 §9.6).
+ */
+function endLingering(socket: Socket): void {
+  socket.end();
+  if (socket.readableEnded) {
+    if (socket.writableFinished) socket.destroy();
+    else socket.once("finish", () => socket.destroy());
+    return;
+  }
+  socket.resume();
+  const deadline = setTimeout(() => socket.destroy(), lingerMs);
+  socket.once("end", () => socket.destroy());
+  socket.once("close", () => clearTimeout(deadline));
+}
+
+/**
+ * Answers on a connection that has no request to answer: its bytes were not HTTP, or too many, or too slow.
+ *
+ * @returns the bytes of the answer's body.
+ */
+export function refuseConnection(socket: Duplex, status: number, why = whyRefused(status)): number {
   const reason = STATUS_CODES[status] ?? "";
   const text = `${status} ${reason}\n${why}\n`;
+  const bytes = Buffer.byteLength(text);
   socket.end(
     `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(text)}\r\n\r\n${text}`,
+      `Content-Length: ${bytes}\r\n\r\n${text}`,
   );
+  return bytes;
 }
 
 export function whyRefused(status: number): string {

@@ -63,7 +63,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
       run(request, response);
     };
   };
-  const listener = listenerFor({ parent, application, serve, onRefused: (status) => account.refused(status) });
+  const listener = listenerFor({ parent, application, serve, account });
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const snapshot = (): WorkerSnapshot => ({
@@ -109,10 +109,10 @@ interface ListenerParts {
   readonly application: Application;
   /** Makes the listener that counts requests and runs them. */
   readonly serve: (handling: Handling) => RequestListener;
-  readonly onRefused: (status: number) => void;
+  readonly account: Account;
 }
 
-function listenerFor({ parent, application, serve, onRefused }: ListenerParts): Listener {
+function listenerFor({ parent, application, serve, account }: ListenerParts): Listener {
   return new Listener({
     settings: parent.order.settings,
     tls: parent.order.tls,
@@ -121,7 +121,8 @@ function listenerFor({ parent, application, serve, onRefused }: ListenerParts): 
     onCheckContinue: overEither(serve(checkContinue(application))),
     takesUpgrades: () => application.takesUpgrades(),
     onUpgrade: (request, socket, head) => application.upgrade(request, socket, head),
-    onRefused,
+    onRefused: (status) => account.refused(status),
+    onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
   });
 }
 

@@ -124,6 +124,7 @@ async function runBalancer(parent: Parent): Promise<void> {
       );
     },
     onRefused: (status) => account.refused(status),
+    onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
   });
 
   const snapshots = (): WorkerSnapshot[] =>
