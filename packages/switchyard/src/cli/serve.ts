@@ -22,7 +22,11 @@ export async function serve(args: readonly string[]): Promise<number> {
     import("../supervisor/supervisor.ts"),
   ]);
   try {
-    return await runSupervisor({ settings, log: createLogger({ level: settings.logLevel, component: "supervisor" }) });
+    return await runSupervisor({
+      settings,
+      log: createLogger({ level: settings.logLevel, component: "supervisor" }),
+      startAdmin: async (options) => (await import("../control/admin.ts")).startAdminServer(options),
+    });
   } catch (error) {
     // Here and not in main.ts, since the config file may ask for stacks too.
     return printError(error, { verbose: settings.verbose });

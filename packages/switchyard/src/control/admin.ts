@@ -3,28 +3,9 @@
 
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
-import type { QueueSnapshot, RequestCounts, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import { statusPage } from "./status-page.ts";
-
-/** The server as it is at this moment. */
-export interface ServerStatus {
-  readonly application: { readonly file: string; readonly description: string | null };
-  readonly model: string;
-  readonly workersWanted: number;
-  /** Why there are so many workers. */
-  readonly why: string;
-  readonly url: string;
-  /** The supervisor's process. */
-  readonly pid: number;
-  /** Workers replaced so far. */
-  readonly restarts: number;
-  /** Requests of the whole server since its start, those of workers that have ended included. */
-  readonly totals: RequestCounts;
-  readonly workers: readonly WorkerSnapshot[];
-  /** The queue of model sync, else null. */
-  readonly queue: QueueSnapshot | null;
-}
 
 export interface AdminServer {
   readonly url: string;

@@ -4,6 +4,7 @@
 // a balancer and its sync workers). Request messages travel between a balancer and one sync worker, by a Channel, and
 // belong to the request with that id. Plain data only, so that a pipe and a message port carry the same.
 
+import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
@@ -17,6 +18,15 @@ export interface StartOrder {
   readonly workers: readonly number[];
   /** Certificate and key as PEM text, or null to serve without TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
+}
+
+/** What a worker thread finds in `workerData`. */
+export interface ThreadData {
+  readonly order: StartOrder;
+  /** For requests, when it is a sync worker served from this process. */
+  readonly port: MessagePort | null;
+  /** A descriptor of this process that is this thread's alone: its listening socket or its channel for requests. */
+  readonly fd: number | null;
 }
 
 export type ToWorker =

@@ -8,8 +8,7 @@
 // parent, when it is stopping itself, tells it to stop anyway.
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import type { ThreadData } from "../pool/thread-handle.ts";
-import type { FromWorker, StartOrder, ToWorker } from "./messages.ts";
+import type { FromWorker, StartOrder, ThreadData, ToWorker } from "./messages.ts";
 
 export interface Parent {
   /** What this worker was started to do. */

@@ -37,6 +37,25 @@ export interface QueueSnapshot {
   readonly abandoned: number;
 }
 
+/** The server as it is at this moment. */
+export interface ServerStatus {
+  readonly application: { readonly file: string; readonly description: string | null };
+  readonly model: string;
+  readonly workersWanted: number;
+  /** Why there are so many workers. */
+  readonly why: string;
+  readonly url: string;
+  /** The supervisor's process. */
+  readonly pid: number;
+  /** Workers replaced so far. */
+  readonly restarts: number;
+  /** Requests of the whole server since its start, those of workers that have ended included. */
+  readonly totals: RequestCounts;
+  readonly workers: readonly WorkerSnapshot[];
+  /** The queue of model sync, else null. */
+  readonly queue: QueueSnapshot | null;
+}
+
 export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };
 
 export function sumOf(counts: Iterable<RequestCounts>): RequestCounts {

@@ -1,20 +1,11 @@
 // A worker that lives in a thread of this process. Its death by an uncaught error, process.exit() or lack of heap ends the
 // thread alone; a crash in native code ends the whole process.
 
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { PortChannel } from "../ipc/channel.ts";
-import type { FromSyncWorker, FromWorker, StartOrder, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
-
-/** What a worker thread finds in `workerData`. */
-export interface ThreadData {
-  readonly order: StartOrder;
-  /** For requests, when it is a sync worker served from this process. */
-  readonly port: MessagePort | null;
-  /** A descriptor of this process that is this thread's alone: its listening socket or its channel for requests. */
-  readonly fd: number | null;
-}
 
 export interface ThreadPlan {
   readonly entry: URL;

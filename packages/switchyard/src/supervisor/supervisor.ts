@@ -7,11 +7,10 @@
 import { constants } from "node:os";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
-import type { AdminServer, ServerStatus } from "../control/admin.ts";
 import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import { afterDeath, noRequests, sumOf } from "../metrics/snapshot.ts";
+import { afterDeath, noRequests, type ServerStatus, sumOf } from "../metrics/snapshot.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
@@ -24,14 +23,22 @@ import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 export interface SupervisorParts {
   readonly settings: ServeSettings;
   readonly log: Log;
+  /** Starts the status page, on a port of 127.0.0.1. Not called when the settings want none. */
+  readonly startAdmin: (options: { port: number; status: () => ServerStatus }) => Promise<Admin>;
+}
+
+interface Admin {
+  readonly url: string;
+  close(): void;
 }
 
 /** Runs the server until it is told to stop, and returns the command's exit code. */
-export async function runSupervisor({ settings, log }: SupervisorParts): Promise<number> {
+export async function runSupervisor(parts: SupervisorParts): Promise<number> {
+  const { settings } = parts;
   const plan = workerPlan(settings, readCpus());
   const tls = readTlsFiles(settings);
   const socket = await bindListeningSocket(settings);
-  const supervisor = new Supervisor({ settings, log, plan, tls, socket });
+  const supervisor = new Supervisor({ ...parts, plan, tls, socket });
   try {
     return await supervisor.run();
   } finally {
@@ -52,7 +59,7 @@ class Supervisor {
   /** What the members that have ended had counted. */
   #gone = { totals: noRequests, restarts: 0 };
   #application: string | null = null;
-  #admin: AdminServer | null = null;
+  #admin: Admin | null = null;
   /** Workers that a balancer has started, by process. */
   readonly #ownWorkers = new Map<Member, readonly number[]>();
   #lastWatch: LastWatch | null = null;
@@ -197,11 +204,10 @@ class Supervisor {
     log.info({ url }, `Serving at ${url}`);
   }
 
-  async #startAdmin(): Promise<AdminServer | null> {
-    const { settings } = this.#parts;
+  async #startAdmin(): Promise<Admin | null> {
+    const { settings, startAdmin } = this.#parts;
     if (settings.adminPort === null) return null;
-    const { startAdminServer } = await import("../control/admin.ts");
-    return startAdminServer({ port: settings.adminPort, status: () => this.#status() });
+    return startAdmin({ port: settings.adminPort, status: () => this.#status() });
   }
 
   #status(): ServerStatus {

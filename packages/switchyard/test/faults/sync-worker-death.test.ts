@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { ServerStatus } from "../../src/control/admin.ts";
+import type { ServerStatus } from "../../src/metrics/snapshot.ts";
 import { Accounting, type Outcome, tally } from "../harness/accounting.ts";
 import { type Gate, startGate } from "../harness/gate.ts";
 import { startServer, type TestServer } from "../harness/server.ts";

@@ -6,7 +6,7 @@ import http from "node:http";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import type { ServerStatus } from "../../src/control/admin.ts";
+import type { ServerStatus } from "../../src/metrics/snapshot.ts";
 
 const command = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
 const appsFolder = new URL("../fixtures/apps/", import.meta.url);
