@@ -34,8 +34,9 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const { settings, address } = parent.order;
   const worker = parent.order.workers[0] ?? 0;
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
-  const faults = new Faults(log, worker);
-  faults.watch();
+  const faults = new Faults({ log, worker, scopes: "always" });
+  let desk: RequestDesk | null = null;
+  faults.watch(() => desk?.open ?? new Set());
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
@@ -57,22 +58,23 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     const told: Handling = {
       handle(request, response) {
         const result = handling.handle(request, response);
-        desk.returned(request, result);
+        desk?.returned(request, result);
         return result;
       },
     };
     return runWhereProgramMayWait(told, faults);
   };
   const channel = channelOf(parent);
-  const desk = new RequestDesk({
+  const ready = new RequestDesk({
     channel,
     run: runOf(application),
     runExpectingContinue: runOf(checkContinue(application)),
   });
+  desk = ready;
   parent.onStop = async () => {
     if (isStopping) return;
     isStopping = true;
-    await desk.finish();
+    await ready.finish();
     finished.resolve();
     channel.unref();
     await endApplication({ application, parent, log });
