@@ -48,7 +48,8 @@ export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
   readonly #sessions = new Set<http2.Http2Session>();
-  readonly #upgraded = new Set<Duplex>();
+  /** Upgraded connections, by the protocol that they were upgraded to. */
+  readonly #upgraded = new Map<Duplex, string>();
   /** Connections whose bytes are not HTTP any more. */
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
@@ -100,7 +101,7 @@ export class Listener {
       });
       closeIdle(server);
       for (const session of this.#sessions) session.close();
-      for (const socket of this.#upgraded) goAway(socket);
+      for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     });
   }
 
@@ -108,7 +109,7 @@ export class Listener {
   closeAll(): void {
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
     for (const session of this.#sessions) session.destroy();
-    for (const socket of this.#upgraded) socket.destroy();
+    for (const socket of this.#upgraded.keys()) socket.destroy();
   }
 
   /** Puts the limits that need the head of a request before a listener of requests. */
@@ -187,9 +188,15 @@ export class Listener {
       refuseConnection(socket, 501, "This server takes no upgraded connections.");
       return;
     }
-    this.#upgraded.add(socket);
+    this.#upgraded.set(socket, request.headers.upgrade?.toLowerCase() ?? "");
     socket.once("close", () => this.#upgraded.delete(socket));
-    this.#options.onUpgrade(request, socket, head);
+    try {
+      this.#options.onUpgrade(request, socket, head);
+    } catch (error) {
+      // The error is the process's to log. The connection has left the HTTP server, so nothing else would ever end it.
+      socket.destroy();
+      throw error;
+    }
   }
 }
 
@@ -246,7 +253,7 @@ function closeIdle(server: AnyServer): void {
   if ("closeIdleConnections" in server) server.closeIdleConnections();
 }
 
-/** A WebSocket close frame, "going away" (RFC 6455 §7.4.1), then the end; what is no WebSocket ends with the connection. */
-function goAway(socket: Duplex): void {
-  if (socket.writable) socket.end(Buffer.from([0x88, 0x02, 0x03, 0xe9]));
+/** A WebSocket is sent a close frame, "going away" (RFC 6455 §7.4.1), before its end; others just end. */
+function goAway(socket: Duplex, protocol: string): void {
+  if (socket.writable) socket.end(protocol === "websocket" ? Buffer.from([0x88, 0x02, 0x03, 0xe9]) : undefined);
 }
