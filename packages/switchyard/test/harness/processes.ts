@@ -26,17 +26,17 @@ export async function waitUntilEnded(pids: readonly number[]): Promise<void> {
   while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-/** Resolves when the process has read or slept its way to a wait in the kernel, "S", or runs, "R". */
-export async function waitForState(pid: number, wanted: string): Promise<void> {
-  while (stateOf(pid)?.state !== wanted) await new Promise((resolve) => setTimeout(resolve, 20));
+/** The session that a process is in: a terminal's Ctrl-C reaches the processes of its own session only. */
+export function sessionOf(pid: number): number | null {
+  return stateOf(pid)?.session ?? null;
 }
 
-function stateOf(pid: number): { state: string; parent: number } | null {
+function stateOf(pid: number): { state: string; parent: number; session: number } | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name, in parentheses, may hold anything.
-    const [state = "", parent = ""] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? null : { state, parent: Number(parent) };
+    const [state = "", parent = "", , session = ""] = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return state === "Z" || state === "X" ? null : { state, parent: Number(parent), session: Number(session) };
   } catch {
     return null;
   }
