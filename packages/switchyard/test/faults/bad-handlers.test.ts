@@ -3,6 +3,9 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Accounting, tally } from "../harness/accounting.ts";
 import { get, startServer } from "../harness/server.ts";
@@ -66,7 +69,12 @@ for (const [model, args] of Object.entries(models)) {
 
 for (const [model, args] of Object.entries({ async: models.async, sync: models.sync })) {
   test(`${model}: an application that floods stdout waits for a slow reader, and loses no line and no request`, async (t) => {
-    const server = await startServer(t, { app: "faults/app.mjs", args });
+    // Node gives its children sockets for stdout, which may tear a line that others write too. A pipe, as a shell or a
+    // container gives, does not.
+    const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const prefix = ["sh", "-c", 'mkfifo "$0"; cat < "$0" & exec "$@" > "$0"', join(folder, "stdout")];
+    const server = await startServer(t, { app: "faults/app.mjs", args, prefix });
     const { stdout } = server.child;
     stdout!.pause();
     const answer = server.get("/flood", { headers: { "x-number": 1 } });
