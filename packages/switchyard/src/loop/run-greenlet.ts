@@ -2,10 +2,13 @@
 //
 // What a request's body sets off (a parser that calls `next()` when it has read all) would run on the loop's own stack,
 // where nothing can suspend. So the events of a request that has a body are delivered in a greenlet too.
+//
+// Greenlets are bounded (hub.maxGreenlets), and a request that can't have one is answered 503.
 
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type * as Greenlets from "@switchyard/greenlet";
 import type { RequestListener } from "../edge/listener.ts";
+import { refuse } from "../edge/refusals.ts";
 import type { Faults } from "./faults.ts";
 import { callOf, type Handling } from "./run-async.ts";
 
@@ -14,12 +17,18 @@ export function runGreenlet(application: Handling, faults: Faults, greenlets: ty
   const call = callOf(application, faults);
   const start: RequestListener = (request, response) => {
     if (!request.complete) deliverInGreenlet(request, greenlets);
-    spawnNow(call, request, response);
+    try {
+      spawnNow(call, request, response);
+    } catch (error) {
+      if (isAboutLimit(error, greenlets)) refuseForNow(response, greenlets);
+      else faults.answer(error, response, "could not be given a greenlet");
+    }
   };
   return (request, response) => faults.run(start, request, response);
 }
 
-function deliverInGreenlet(request: IncomingMessage, { inGreenlet, spawnNow }: typeof Greenlets): void {
+function deliverInGreenlet(request: IncomingMessage, greenlets: typeof Greenlets): void {
+  const { inGreenlet, spawnNow } = greenlets;
   const emit = request.emit;
   const deliver = (event: string, args: unknown[]) => {
     emit.call(request, event, ...args);
@@ -30,7 +39,24 @@ function deliverInGreenlet(request: IncomingMessage, { inGreenlet, spawnNow }: t
       return emit.call(request, event as string, ...args);
     }
     if (request.listenerCount(event) === 0) return false;
-    spawnNow(deliver, event, args);
+    try {
+      spawnNow(deliver, event, args);
+    } catch (error) {
+      if (!isAboutLimit(error, greenlets)) throw error;
+      // What reads the body need not wait; if it does, `wait` says why it can't.
+      deliver(event, args);
+    }
     return true;
   };
+}
+
+function isAboutLimit(error: unknown, { GreenletError }: typeof Greenlets): boolean {
+  return error instanceof GreenletError && error.code === "ERR_TOO_MANY_GREENLETS";
+}
+
+function refuseForNow(response: ServerResponse, { hub }: typeof Greenlets): void {
+  refuse(response, 503, `${hub.maxGreenlets} requests are in this worker already.`, {
+    retryAfterSeconds: 1,
+    keepOpen: true,
+  });
 }
