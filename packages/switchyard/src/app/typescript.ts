@@ -107,10 +107,14 @@ class Compiler {
   private noTranspiler(file: string, code: string): SwitchyardError {
     const reason = reasonToCompile(file, code);
     const isMetadata = this.project.options.emitDecoratorMetadata === true;
-    const known = transpilerPackages.filter((name) => !isMetadata || name.includes("swc")).join(", ");
+    const known = transpilerPackages
+      .filter((name) => !isMetadata || name === "@swc/core" || name === "typescript")
+      .map((name) => (name === "typescript" ? "typescript before 7" : name));
+    // What `npm init` writes: nearly always the author of an ES module has not noticed.
+    const type = reason === importInCommonJs ? 'Set "type": "module" in the nearest package.json, or run' : "Run";
     return new SwitchyardError("SY_APP_LOADER", {
       saw: `${shown(file)} has TypeScript that Node can't strip (${reason}), and its project has no compiler for it.`,
-      fix: `Run \`npm install --save-dev @swc/core\` in the project (looked for: ${known}, typescript before 7), or name the compiled .js file.`,
+      fix: `${type} \`npm install --save-dev @swc/core\` in the project (looked for: ${known.join(", ")}), or name the compiled .js file.`,
     });
   }
 }
@@ -195,6 +199,8 @@ function isOwnTypeScript(url: string): boolean {
   return isTypeScript(url.split("?", 1)[0] ?? "");
 }
 
+const importInCommonJs = "import or export in a CommonJS package";
+
 /** Why Node can't run the file by itself, in a few words; null when it can. */
 function reasonToCompile(file: string, code: string): string | null {
   if (file.endsWith(".tsx")) return "JSX";
@@ -202,7 +208,7 @@ function reasonToCompile(file: string, code: string): string | null {
     hasModuleSyntax(code) &&
     (file.endsWith(".cts") || (file.endsWith(".ts") && packageTypeOf(file) === "commonjs"))
   ) {
-    return "import or export in a CommonJS package";
+    return importInCommonJs;
   }
   return unsupportedSyntax(code) ?? (hasDecorators(code) ? "decorators" : null);
 }

@@ -55,7 +55,7 @@ async function importConfig(file: string): Promise<unknown> {
     if (error instanceof SwitchyardError) throw error;
     throw new SwitchyardError("SY_CONFIG_THREW", {
       saw: `The config file ${file} can't be loaded: ${describeThrown(error, file)}.`,
-      fix: fixFor(error),
+      fix: fixFor(error, file),
       cause: error,
     });
   }
@@ -90,7 +90,11 @@ function describeThrown(error: unknown, file: string): string {
   return place === undefined ? text : `${text} (${name}${place})`;
 }
 
-function fixFor(error: unknown): string {
+function fixFor(error: unknown, file: string): string {
+  // What V8 says of an ES module that Node took for CommonJS, because the nearest package.json says so.
+  if (error instanceof SyntaxError && /outside a module|^Unexpected token 'export'/.test(error.message)) {
+    return `Name it ${basename(file).replace(/\.([jt]s)$/, ".m$1")}, or set "type": "module" in the nearest package.json.`;
+  }
   const missesUs = error instanceof Error && /Cannot find (?:package|module) 'switchyard'/.test(error.message);
   return missesUs
     ? 'Install it beside the config file with "npm install switchyard", or export a plain object without defineConfig.'

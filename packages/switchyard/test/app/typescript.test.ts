@@ -123,6 +123,10 @@ test("imports in a CommonJS package without a compiler say what to install", asy
   const failure = await failToLoad(t, { app: join(project(t, files, []), "app.ts") });
   assert.equal(failure.code, "SY_APP_LOADER");
   assert.match(failure.saw, /app\.ts has TypeScript that Node can't strip \(import or export in a CommonJS package\)/);
+  assert.match(
+    failure.fix,
+    /^Set "type": "module" in the nearest package\.json, or run `npm install --save-dev @swc\/core`/,
+  );
 });
 
 test("what Node can strip is left to Node, whatever compilers the project has", async (t) => {

@@ -104,6 +104,16 @@ test("a config that throws, rejects or has a syntax error is refused, and the me
   await assert.rejects(load(t, "enum A { B }; export default {};"), refusal(/SyntaxError/));
 });
 
+test("a config that is an ES module in a CommonJS package says what to change", async (t) => {
+  for (const text of ['import "node:os";\nexport default {};', "export default {};"]) {
+    const cwd = folderWith(t, { "switchyard.config.ts": text, "package.json": '{ "type": "commonjs" }' });
+    await assert.rejects(loadConfig({ cwd, named: null }), {
+      code: "SY_CONFIG_THREW",
+      fix: 'Name it switchyard.config.mts, or set "type": "module" in the nearest package.json.',
+    });
+  }
+});
+
 test("an import of switchyard that can't be found says what to install", async (t) => {
   const text = 'import { defineConfig } from "switchyard"; export default defineConfig({});';
   await assert.rejects(load(t, text), { code: "SY_CONFIG_THREW", fix: /npm install switchyard/ });
