@@ -1,5 +1,5 @@
 // The parent's view of one worker: a process or a thread. `process-handle.ts` and `thread-handle.ts` are the two kinds,
-// and both pass test/contract/worker-handle.
+// and both pass test/pool/worker-handle.
 //
 // A handle starts nothing by itself after it was made, restarts nothing, and reports its end exactly once.
 
