@@ -37,11 +37,11 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const worker = parent.order.workers[0] ?? 0;
   const model = settings.model === "greenlet" ? "greenlet" : "async";
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
-  const faults = new Faults({ log, worker, scopes: "after the first stray" });
+  const faults = new Faults(log, worker);
   const accessLog = settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog });
   const account = new Account({ accessLog, model, worker });
 
-  faults.watch(() => account.open);
+  faults.watch();
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const greenlets = model === "greenlet" ? await (await import("./greenlets.ts")).loadGreenlets() : null;
   const drained = Promise.withResolvers<void>();

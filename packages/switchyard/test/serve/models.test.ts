@@ -41,6 +41,19 @@ for (const [model, args] of models) {
     assert.equal((await server.status()).restarts, 0);
   });
 
+  test(`${name}: an error that strays out of one of several requests fails that one alone`, async (t) => {
+    const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", model, ...args] });
+    const held = [server.get("/held?ms=400"), server.get("/held?ms=400")];
+    await server.waitForLine((line) => line.held === true);
+    const strays = await Promise.all([server.get("/reject"), server.get("/throw-later")]);
+    assert.deepEqual(
+      strays.map(({ status }) => status),
+      [500, 500],
+    );
+    for (const { status, body } of await Promise.all(held)) assert.deepEqual([status, body], [200, "held"]);
+    assert.equal((await server.status()).restarts, 0);
+  });
+
   test(`${name}: HEAD, keep-alive and pipelined requests are answered in order`, async (t) => {
     const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", model, ...args] });
     const { hostname, port } = new URL(server.url);
@@ -56,7 +69,7 @@ for (const [model, args] of models) {
       `GET /wait?ms=50 ${head}\r\nHEAD /hello ${head}\r\nGET /hello ${head}\r\nGET /hello ${head}Connection: close\r\n\r\n`,
     );
     await once(socket, "end");
-    const bodies = text.split(/HTTP\/1\.1 200 OK\r\n[^]*?\r\n\r\n/).slice(1);
+    const bodies = text.split(/HTTP\/1\.1 200 OK\r\n[\s\S]*?\r\n\r\n/).slice(1);
     assert.deepEqual(
       bodies.map((body) => body.replace(/^\w+\r\n|\r\n0\r\n\r\n$/g, "")),
       ["waited", "", "Hello, world!", "Hello, world!"],

@@ -35,9 +35,8 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const { settings, address } = parent.order;
   const worker = parent.order.workers[0] ?? 0;
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
-  const faults = new Faults({ log, worker, scopes: "always" });
-  let desk: RequestDesk | null = null;
-  faults.watch(() => desk?.open ?? new Set());
+  const faults = new Faults(log, worker);
+  faults.watch();
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
@@ -59,7 +58,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     const told: Handling = {
       handle(request, response) {
         const result = handling.handle(request, response);
-        desk?.returned(request, result);
+        desk.returned(request, result);
         return result;
       },
     };
@@ -67,17 +66,16 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   };
   const channel = channelOf(parent);
   const claimMemory = parent.thread?.claimMemory ?? null;
-  const ready = new RequestDesk({
+  const desk = new RequestDesk({
     channel,
     claim: claimMemory === null ? null : new Claim(claimMemory),
     run: runOf(application),
     runExpectingContinue: runOf(checkContinue(application)),
   });
-  desk = ready;
   parent.onStop = async () => {
     if (isStopping) return;
     isStopping = true;
-    await ready.finish();
+    await desk.finish();
     finished.resolve();
     channel.unref();
     await endApplication({ application, parent, log });

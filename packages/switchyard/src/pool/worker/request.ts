@@ -4,7 +4,7 @@
 // hung up, the handler may still be at work, and a worker has one request at a time: it is free once the handler ends its
 // response or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { RequestListener } from "../../edge/listener.ts";
 import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
@@ -51,11 +51,6 @@ export class RequestDesk {
     parts.channel.onMessage = (message) => this.#receive(message);
     // The balancer is gone: there is nobody to answer to.
     parts.channel.onClose = () => process.exit(0);
-  }
-
-  /** The response to the request that it has, if it has one. */
-  get open(): ReadonlySet<ServerResponse> {
-    return new Set(this.#current === null ? [] : [this.#current.exchange.response]);
   }
 
   /** Resolves when the worker has no request. */
