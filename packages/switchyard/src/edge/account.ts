@@ -8,11 +8,14 @@ import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
 import type { RequestCounts } from "../metrics/snapshot.ts";
+import { isSent } from "./front.ts";
 
 const begunAt = Symbol("begunAt");
 const assignedAt = Symbol("assignedAt");
 const assignedTo = Symbol("assignedTo");
 const bytesBefore = Symbol("bytesBefore");
+const bodyBytes = Symbol("bodyBytes");
+const remote = Symbol("remote");
 const refusedWith = Symbol("refusedWith");
 
 /** Bytes written on a socket when a pipelined answer got it. */
@@ -28,7 +31,21 @@ interface Entered extends ServerResponse {
   [assignedAt]?: number;
   [assignedTo]?: number;
   [bytesBefore]?: number;
+  /** Of an HTTP/2 stream, whose socket is not its own. */
+  [bodyBytes]?: number;
+  [remote]?: string | undefined;
   [refusedWith]?: { status: number; bytes: number };
+}
+
+const arrivedVersion = Symbol("arrivedVersion");
+
+interface Arrived extends IncomingMessage {
+  [arrivedVersion]?: string;
+}
+
+/** Notes the HTTP version that a request arrived over, where its application sees another. */
+export function arrivedOver(request: IncomingMessage, httpVersion: string): void {
+  (request as Arrived)[arrivedVersion] = httpVersion;
 }
 
 export interface AccountOptions {
@@ -109,8 +126,11 @@ export class Account {
 
   /** What the access line needs of the socket and can't be had when the response has closed. */
   #noteSocket(socket: CountedSocket, response: Entered): void {
-    // Node keeps an address that was asked for, and has none to give once the connection is closed.
-    void socket.remoteAddress;
+    response[remote] = socket.remoteAddress;
+    if (response.req.httpVersionMajor >= 2) {
+      countHttp2Body(response);
+      return;
+    }
     if (response.socket !== null) {
       response[bytesBefore] = socket.bytesWritten;
       return;
@@ -125,7 +145,7 @@ export class Account {
   #leave(response: Entered): void {
     if (!this.#open.delete(response)) return;
     const refused = response[refusedWith];
-    const isComplete = response.writableFinished;
+    const isComplete = isSent(response);
     if (refused !== undefined) this.#answered++;
     else if (!isComplete) this.#aborted++;
     else if (response.statusCode >= 500) this.#failed++;
@@ -142,7 +162,7 @@ export class Account {
     // What no worker got has only waited.
     const endedMs = nowMs();
     const runFromMs = worker === null ? (response[assignedAt] ?? endedMs) : begunMs;
-    const bytes = bytesOf(request.socket, response);
+    const bytes = response[bodyBytes] ?? bytesOf(request.socket, response);
     accessLog.record({
       method: request.method ?? "",
       path: request.url ?? "",
@@ -153,8 +173,8 @@ export class Account {
       runMs: endedMs - runFromMs,
       model: this.#options.model,
       worker: worker ?? response[assignedTo] ?? null,
-      remote: request.socket.remoteAddress ?? "",
-      httpVersion: request.httpVersion,
+      remote: response[remote],
+      httpVersion: (request as Arrived)[arrivedVersion] ?? request.httpVersion,
       referer: request.headers.referer,
       userAgent: request.headers["user-agent"],
     });
@@ -169,6 +189,16 @@ function bytesOf(socket: CountedSocket, response: Entered): number {
   // Where the next pipelined answer has got the socket since, that may have written already.
   const end = handedOver > before ? handedOver : socket.bytesWritten;
   return Math.max(0, end - before - headBytes(response));
+}
+
+/** Counts what is written to an HTTP/2 stream; `end` writes its last piece by `write` too. */
+function countHttp2Body(response: Entered): void {
+  response[bodyBytes] = 0;
+  const { write } = response;
+  response.write = ((...args: Parameters<typeof write>) => {
+    response[bodyBytes] = (response[bodyBytes] ?? 0) + Buffer.byteLength(args[0]);
+    return write.apply(response, args);
+  }) as typeof write;
 }
 
 /** Bytes of the head that was sent: Node keeps its text on the response, and no public name leads to it. */

@@ -2,16 +2,19 @@
 // HTTP/1.1 and HTTP/2, whose response objects have the same methods but take headers differently.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Endpoint, RequestHead, ResponseHead } from "../ipc/messages.ts";
 import { refuse } from "./refusals.ts";
 
+/** The request as HTTP/1.1, which is what applications understand. */
 export function headOf(request: IncomingMessage): RequestHead {
+  if (request.httpVersionMajor >= 2) return http2HeadOf(request);
   return {
     method: request.method ?? "GET",
     url: request.url ?? "/",
     httpVersion: request.httpVersion,
-    rawHeaders: request.httpVersionMajor >= 2 ? http1Fields(request) : request.rawHeaders,
+    rawHeaders: request.rawHeaders,
     endpoint: endpointOf(request.socket),
   };
 }
@@ -42,6 +45,17 @@ export function writeHead(response: ServerResponse, head: ResponseHead): void {
   else response.removeHeader("Transfer-Encoding");
   response.writeHead(head.status, head.statusMessage, rawHeaders);
 }
+
+/** Whether the whole answer was handed to the client's connection, asked once the response has closed. */
+export function isSent(response: ServerResponse): boolean {
+  if (response.req.httpVersionMajor < 2) return response.writableFinished;
+  // An HTTP/2 stream that its client cancels counts as finished too. The types know HTTP/1.1 alone.
+  const { stream } = response as unknown as Http2ServerResponse;
+  return response.writableEnded && !stream.aborted && stream.rstCode === noError;
+}
+
+/** NO_ERROR (RFC 9113 §7). */
+const noError = 0x0;
 
 /** Writes an interim response (RFC 9110 §15.2) before the final one. */
 export function writeInterim(response: ServerResponse, { status, rawHeaders }: ResponseHead): void {
@@ -97,6 +111,29 @@ function fieldsOf(rawFields: readonly string[]): Record<string, string | string[
 
 function splitLinks(value: string): string[] {
   return value.split(/,\s*(?=<)/);
+}
+
+/** Whether the client sends a body (RFC 9112 §6.3, RFC 9113 §8.1). */
+export function mayHaveBody(request: IncomingMessage): boolean {
+  // The types know HTTP/1.1 alone.
+  if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders;
+  const length = request.headers["content-length"];
+  return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
+}
+
+function http2HeadOf(request: IncomingMessage): RequestHead {
+  const rawHeaders = http1Fields(request);
+  // By this field programs see that a body comes whose length is not known (RFC 9112 §6.3); HTTP/2 needs none.
+  if (mayHaveBody(request) && request.headers["content-length"] === undefined)
+    rawHeaders.push("transfer-encoding", "chunked");
+  const { session } = (request as unknown as Http2ServerRequest).stream;
+  return {
+    method: request.method ?? "GET",
+    url: request.url ?? "/",
+    httpVersion: "1.1",
+    rawHeaders,
+    endpoint: endpointOf(session?.socket),
+  };
 }
 
 /** Pseudo-headers become what HTTP/1.1 has in their place: `:authority` is Host (RFC 9113 §8.3.1). */

@@ -7,8 +7,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Exchange } from "../exchange/exchange.ts";
-import type { RequestHead } from "../ipc/messages.ts";
-import { addTrailers, endpointOf, headOf, writeHead, writeInterim } from "./front.ts";
+import { arrivedOver } from "./account.ts";
+import { addTrailers, headOf, mayHaveBody, writeHead, writeInterim } from "./front.ts";
 import type { RequestListener } from "./listener.ts";
 
 /** Serves an HTTP/2 request through `serve`, which sees an HTTP/1.1 request. */
@@ -16,14 +16,9 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
   // Under HTTP/2 Node's server passes its compatibility objects to the same listener.
   const incoming = request as unknown as Http2ServerRequest;
   const outgoing = response as unknown as Http2ServerResponse;
-  const head: RequestHead = {
-    ...headOf(request),
-    httpVersion: "1.1",
-    endpoint: endpointOf(incoming.stream.session?.socket),
-  };
-  const hasBody = !incoming.stream.endAfterHeaders;
+  const hasBody = mayHaveBody(request);
 
-  const exchange = new Exchange(head, hasBody, {
+  const exchange = new Exchange(headOf(request), hasBody, {
     interim: (interim) => writeInterim(response, interim),
     head: (answer) => {
       if (!outgoing.writableEnded) writeHead(response, answer);
@@ -45,6 +40,7 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
     closed: () => {},
   });
 
+  arrivedOver(exchange.request, request.httpVersion);
   outgoing.on("drain", () => exchange.resume());
   outgoing.on("close", () => exchange.abort());
   if (hasBody) {

@@ -15,6 +15,7 @@ import type { ServerSettings } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
+import { mayHaveBody } from "./front.ts";
 import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -227,12 +228,6 @@ function createServer(options: ListenerOptions): AnyServer {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
   }
   return server;
-}
-
-/** Whether a body of a length that was not declared may come. */
-function mayHaveBody(request: IncomingMessage): boolean {
-  if (request.httpVersionMajor < 2) return request.headers["transfer-encoding"] !== undefined;
-  return !(request as unknown as http2.Http2ServerRequest).stream.endAfterHeaders;
 }
 
 /** An offer to go on in HTTP/2 without TLS, which no server takes up any more (RFC 9113 §3.1). */

@@ -1,7 +1,7 @@
 // Answers that Switchyard gives by itself, so that a client always learns why: a status, one sentence of text, and where
 // the connection can't be trusted any more, its end.
 
-import { constants, type Http2ServerResponse } from "node:http2";
+import type { Http2ServerResponse } from "node:http2";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerResponse, STATUS_CODES } from "../node-http.ts";
@@ -71,8 +71,11 @@ export function refuseBody(response: ServerResponse, status: number, why: string
 function stopStream(response: ServerResponse): void {
   // The types know HTTP/1.1 alone.
   const { stream } = response as unknown as Http2ServerResponse;
-  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+  stream.once("finish", () => stream.close(noError));
 }
+
+/** NO_ERROR (RFC 9113 §7). */
+const noError = 0x0;
 
 /** How long a refused client may go on sending before its connection is closed, in milliseconds. */
 const lingerMs = 1_000;

@@ -13,7 +13,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { nowMs } from "../clock.ts";
 import type { Account } from "../edge/account.ts";
-import { headOf } from "../edge/front.ts";
+import { headOf, isSent } from "../edge/front.ts";
 import { refuse } from "../edge/refusals.ts";
 import type { Log } from "../log/log.ts";
 import type { QueueSnapshot } from "../metrics/snapshot.ts";

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
+import https from "node:https";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -138,7 +139,8 @@ export function launch(t: TestContext, { app, args = [], env = {}, prefix = [] }
 export function get(url: string, options: http.RequestOptions & { body?: string | Buffer } = {}): Promise<Answer> {
   const { body, ...rest } = options;
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { agent: false, ...rest }, (response) => {
+    const { request: send } = url.startsWith("https:") ? https : http;
+    const request = send(url, { agent: false, ...rest }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
