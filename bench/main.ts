@@ -3,12 +3,13 @@
 //   --rounds N     rounds of each row (default 5)
 //   --seconds N    length of each measurement, in seconds (default 5)
 //   --json FILE    where the raw numbers go (default bench/results/<date>.json)
+//   --readme       put the table into README.md, between its two marks
 //
 // Not a test: it never fails because of a figure. Run it on a machine that does nothing else.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release } from "node:os";
-import { dirname } from "node:path";
+import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ensureWrk } from "./load.ts";
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     json: { type: "string" },
+    readme: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -53,8 +55,10 @@ for (let round = 1; round <= rounds; round++) {
 process.stderr.write("\n");
 
 const measured = [...results].map(([row, each]) => summary(row, each));
-printTable(measured);
-writeJson(measured);
+const table = tableOf(measured);
+console.log(table);
+const file = writeJson(measured);
+if (values.readme) writeReadme(table, file);
 
 function summary(row: Row, each: readonly RoundResult[]): Measured {
   const figures = each.map((result) => result.figure).sort((a, b) => a - b);
@@ -74,8 +78,8 @@ function summary(row: Row, each: readonly RoundResult[]): Measured {
   };
 }
 
-function printTable(all: readonly Measured[]): void {
-  const cells = [
+function tableOf(all: readonly Measured[]): string {
+  const lines = [
     ["what", "goal", "median", "min – max", ""],
     ["---", "---", "---", "---", "---"],
     ...all.map((row) => [
@@ -86,14 +90,24 @@ function printTable(all: readonly Measured[]): void {
       row.reached ? "reached" : "short",
     ]),
   ];
-  for (const line of cells) console.log(`| ${line.join(" | ")} |`);
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function writeReadme(text: string, json: string): void {
+  const readme = fileURLToPath(new URL("../README.md", import.meta.url));
+  const before = readFileSync(readme, "utf8");
+  const { machine, at } = JSON.parse(readFileSync(json, "utf8"));
+  const source = relative(dirname(readme), json);
+  const origin = `Node ${process.version}, ${machine.cpus} CPUs (${machine.cpu}), ${at.slice(0, 10)}; medians of ${rounds} rounds. [Raw numbers](${source}), by \`npm run bench\`.`;
+  const after = before.replace(/(<!-- bench -->)[\s\S]*?(<!-- \/bench -->)/, `$1\n${text}\n\n${origin}\n$2`);
+  writeFileSync(readme, after);
 }
 
 function rounded(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-function writeJson(all: readonly Measured[]): void {
+function writeJson(all: readonly Measured[]): string {
   const at = new Date().toISOString();
   const file =
     values.json ?? fileURLToPath(new URL(`./results/${at.slice(0, 19).replaceAll(":", "-")}.json`, import.meta.url));
@@ -108,4 +122,5 @@ function writeJson(all: readonly Measured[]): void {
   const command = `npm run bench -- ${process.argv.slice(2).join(" ")}`.trim();
   writeFileSync(file, `${JSON.stringify({ at, command, machine, rounds, seconds, rows: all }, null, 2)}\n`);
   console.log(`\nRaw numbers: ${file}`);
+  return file;
 }

@@ -42,7 +42,7 @@ function comparable(outcome: unknown): unknown {
     if (!(value instanceof Error)) return value;
     // execSync's error holds itself.
     const { error, ...fields } = value as Error & Record<string, unknown>;
-    return { message: value.message, holdsItself: error === value, ...fields };
+    return { ...fields, message: value.message, holdsItself: error === value };
   });
   return JSON.parse(text ?? "null");
 }

@@ -227,11 +227,16 @@ function unsupportedSyntax(code: string): string | null {
 
 /**
  * Whether a line of the source begins with a decorator. Stripping leaves decorators in place, and V8 does not know them;
- * a comment that begins so is only compiled without need.
+ * a comment that begins so is only compiled without need. CSS in a template literal has rules that begin so too.
  */
 function hasDecorators(code: string): boolean {
-  return /^\s*(?:export\s+(?:default\s+)?)?@[A-Za-z_$]/m.test(code);
+  for (const [, name] of code.matchAll(/^\s*(?:export\s+(?:default\s+)?)?@([A-Za-z_$][\w$-]*)/gm)) {
+    if (name !== undefined && !cssRules.has(name)) return true;
+  }
+  return false;
 }
+
+const cssRules = new Set("charset container font-face import keyframes layer media page property supports".split(" "));
 
 /** A compiler's complaint, with the line that Node's own parser finds for it where it finds one. */
 function syntaxErrorIn(file: string, code: string, cause: unknown): SwitchyardError {
