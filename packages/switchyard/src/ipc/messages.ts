@@ -25,8 +25,6 @@ export interface ThreadData {
   readonly order: StartOrder;
   /** For requests, when it is a sync worker served from this process. */
   readonly port: MessagePort | null;
-  /** Shared with the balancer where there is a port (pool/claim.ts), else null. */
-  readonly claimMemory: SharedArrayBuffer | null;
   /** A descriptor of this process that is this thread's alone: its listening socket or its channel for requests. */
   readonly fd: number | null;
 }
@@ -94,17 +92,13 @@ export interface ResponseHead {
 export type Piece = Uint8Array | string;
 
 export type ToSyncWorker =
-  /**
-   * With `hasBody`, `body` messages follow and one `bodyEnd`. With `isAhead`, the worker may be busy and begins it, if it
-   * can claim it then (pool/claim.ts), once it is free.
-   */
+  /** With `hasBody`, `body` messages follow and one `bodyEnd`. */
   | {
       readonly type: "request";
       readonly id: number;
       readonly head: RequestHead;
       readonly hasBody: boolean;
       readonly expectsContinue: boolean;
-      readonly isAhead: boolean;
     }
   | { readonly type: "body"; readonly id: number; readonly piece: Piece }
   | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }

@@ -31,11 +31,6 @@ export class Queue<T> {
     return undefined;
   }
 
-  /** The waiting requests, oldest first. */
-  [Symbol.iterator](): IterableIterator<T> {
-    return this.#waiting.values();
-  }
-
   /** The oldest request, left where it is. */
   peek(): T | undefined {
     for (const oldest of this.#waiting) return oldest;

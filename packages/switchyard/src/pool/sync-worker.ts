@@ -2,7 +2,6 @@
 
 import type { FromSyncWorker } from "../ipc/messages.ts";
 import type { RequestCounts } from "../metrics/snapshot.ts";
-import type { Claim } from "./claim.ts";
 import type { Member } from "./pool.ts";
 import type { Transfer } from "./transfer.ts";
 import type { RequestChannel } from "./worker-handle.ts";
@@ -11,8 +10,6 @@ export class SyncWorker {
   readonly number: number;
   readonly member: Member;
   readonly channel: RequestChannel;
-  /** How a request that is offered ahead is claimed; null when the worker can't be offered one. */
-  readonly claim: Claim | null;
   /** The request that it has; a worker has one at a time. */
   transfer: Transfer | null = null;
   /** It takes no further request: its process or thread is ending or about to. */
@@ -23,7 +20,6 @@ export class SyncWorker {
   #aborted = 0;
 
   constructor(number: number, member: Member, channel: RequestChannel) {
-    this.claim = member.handle.claim ?? null;
     this.number = number;
     this.member = member;
     this.channel = channel;

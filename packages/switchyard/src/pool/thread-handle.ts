@@ -4,7 +4,6 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { PortChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
-import { Claim } from "./claim.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
 
@@ -20,7 +19,6 @@ export class ThreadHandle implements WorkerHandle {
   readonly isolation = "thread";
   readonly pid = process.pid;
   readonly channels: readonly RequestChannel[];
-  readonly claim: Claim | null;
   /** The number of the worker that it runs. */
   readonly worker: number;
   onMessage: (message: FromWorker) => void = () => {};
@@ -29,9 +27,7 @@ export class ThreadHandle implements WorkerHandle {
 
   constructor(plan: ThreadPlan) {
     const ports = plan.withPort ? new MessageChannel() : null;
-    const claimMemory = plan.withPort ? Claim.newMemory() : null;
-    this.claim = claimMemory === null ? null : new Claim(claimMemory);
-    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, claimMemory, fd: plan.fd };
+    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, fd: plan.fd };
     this.#worker = new Worker(plan.entry, {
       workerData: data,
       transferList: ports === null ? [] : [ports.port2],

@@ -5,7 +5,8 @@
 // worker says `free`, or it is dead. `onFree` and `onClosed` tell the balancer of each, once.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { addTrailers, headOf, isSent, mayHaveBody, writeHead, writeInterim } from "../edge/front.ts";
+import type { Http2ServerRequest } from "node:http2";
+import { addTrailers, headOf, writeHead, writeInterim } from "../edge/front.ts";
 import { refuse } from "../edge/refusals.ts";
 import { byteLength, Outstanding, Taken } from "../ipc/credit.ts";
 import type { FromSyncWorker, Piece } from "../ipc/messages.ts";
@@ -41,16 +42,9 @@ export class Transfer {
   start(): void {
     const { request, response, channel, expectsContinue } = this.#parts;
     const hasBody = mayHaveBody(request);
-    channel.send({ type: "request", id: this.id, head: headOf(request), hasBody, expectsContinue, isAhead: false });
+    channel.send({ type: "request", id: this.id, head: headOf(request), hasBody, expectsContinue });
     response.once("close", () => this.#onClientClose());
     if (hasBody) this.#sendBody();
-  }
-
-  /** The worker has begun a request that was offered ahead: it has it already. */
-  startBegun(): void {
-    const { response } = this.#parts;
-    if (response.destroyed) this.#onClientClose();
-    else response.once("close", () => this.#onClientClose());
   }
 
   receive(message: FromSyncWorker): void {
@@ -141,7 +135,7 @@ export class Transfer {
   #onClientClose(): void {
     const { request, response, channel } = this.#parts;
     request.resume();
-    if (this.#workerIsDone || (this.#isAnswered && isSent(response))) return;
+    if (this.#workerIsDone || (this.#isAnswered && response.writableFinished)) return;
     channel.send({ type: "abort", id: this.id });
   }
 
@@ -155,7 +149,9 @@ function isOpen(response: ServerResponse): boolean {
   return !response.destroyed && !response.writableEnded;
 }
 
-/** Whether the request can be offered ahead: it is all in its head. */
-export function isHeadOnly(request: IncomingMessage): boolean {
-  return !mayHaveBody(request);
+/** Whether the client sends a body (RFC 9112 §6.3, RFC 9113 §8.1). */
+function mayHaveBody(request: IncomingMessage): boolean {
+  if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders;
+  const length = request.headers["content-length"];
+  return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
 }

@@ -5,7 +5,6 @@
 
 import type { Channel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
-import type { Claim } from "./claim.ts";
 import type { Exit } from "./death.ts";
 
 export type RequestChannel = Channel<ToSyncWorker, FromSyncWorker>;
@@ -16,8 +15,6 @@ export interface WorkerHandle {
   readonly pid: number;
   /** Channels for requests: one for each sync worker that lives in it, none for loop workers. */
   readonly channels: readonly RequestChannel[];
-  /** Set when its one sync worker can be offered a request ahead. */
-  readonly claim?: Claim | null;
   send(message: ToWorker): void;
   /** Ends it at once, whatever it is doing. */
   kill(): void;

@@ -19,7 +19,6 @@ import { Faults } from "../../loop/faults.ts";
 import { greenletsOfProgram } from "../../loop/greenlets.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
-import { Claim } from "../claim.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
 import { RequestDesk } from "./request.ts";
@@ -65,10 +64,8 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     return runWhereProgramMayWait(told, faults);
   };
   const channel = channelOf(parent);
-  const claimMemory = parent.thread?.claimMemory ?? null;
   const desk = new RequestDesk({
     channel,
-    claim: claimMemory === null ? null : new Claim(claimMemory),
     run: runOf(application),
     runExpectingContinue: runOf(checkContinue(application)),
   });

@@ -10,19 +10,14 @@ import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
 import { byteLength, Outstanding, Taken } from "../../ipc/credit.ts";
 import type { FromSyncWorker, Piece, ToSyncWorker } from "../../ipc/messages.ts";
-import type { Claim } from "../claim.ts";
 
 export interface DeskParts {
   readonly channel: Channel<FromSyncWorker, ToSyncWorker>;
-  /** How a request that was sent ahead is claimed; null where none is. */
-  readonly claim: Claim | null;
   /** Runs the application for a request. */
   readonly run: RequestListener;
   /** The same for one whose client waits for 100 Continue. */
   readonly runExpectingContinue: RequestListener;
 }
-
-type NewRequest = ToSyncWorker & { type: "request" };
 
 interface Current {
   readonly id: number;
@@ -42,8 +37,6 @@ const abortGraceMs = 1_000;
 export class RequestDesk {
   readonly #parts: DeskParts;
   #current: Current | null = null;
-  /** A request to begin next, if it can still be claimed then. */
-  #ahead: NewRequest | null = null;
   #whenIdle: (() => void) | null = null;
 
   constructor(parts: DeskParts) {
@@ -63,9 +56,7 @@ export class RequestDesk {
 
   #receive(message: ToSyncWorker): void {
     if (message.type === "request") {
-      if (!message.isAhead) this.#begin(message);
-      else if (this.#current === null) this.#beginIfClaimed(message);
-      else this.#ahead = message;
+      this.#begin(message);
       return;
     }
     const current = this.#current;
@@ -87,11 +78,7 @@ export class RequestDesk {
     }
   }
 
-  #beginIfClaimed(message: NewRequest): void {
-    if (this.#parts.claim?.take(message.id) === true) this.#begin(message);
-  }
-
-  #begin(message: NewRequest): void {
+  #begin(message: ToSyncWorker & { type: "request" }): void {
     const { id } = message;
     const exchange = new Exchange(message.head, message.hasBody, this.#outletFor(id));
     this.#current = {
@@ -179,9 +166,6 @@ export class RequestDesk {
   #leave(id: number): void {
     if (this.#current?.id !== id) return;
     this.#current = null;
-    const ahead = this.#ahead;
-    this.#ahead = null;
-    if (ahead !== null) this.#beginIfClaimed(ahead);
-    if (this.#current === null) this.#whenIdle?.();
+    this.#whenIdle?.();
   }
 }
