@@ -17,6 +17,7 @@ import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { Balancer } from "./balancer.ts";
 import { type Member, Pool } from "./pool.ts";
 import { firstExtraFd, ProcessHandle } from "./process-handle.ts";
+import { residentBytes } from "./resident.ts";
 import { siblingModule } from "./sibling-module.ts";
 import { SyncWorker } from "./sync-worker.ts";
 import { ThreadHandle } from "./thread-handle.ts";
@@ -135,7 +136,7 @@ async function runBalancer(parent: Parent): Promise<void> {
       model: "sync",
       state: listener.isDraining || worker.isLeaving ? "draining" : "ready",
       requests: worker.counts(),
-      rssBytes: 0,
+      rssBytes: residentBytes(worker.member.handle.pid),
     }));
   const report = () =>
     parent.send({
