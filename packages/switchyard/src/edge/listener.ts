@@ -49,6 +49,8 @@ export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
   readonly #sessions = new Set<http2.Http2Session>();
+  /** Connections with TLS: Node's server for them can't close them all. */
+  readonly #secure = new Set<Socket>();
   /** Upgraded connections, by the protocol that they were upgraded to. */
   readonly #upgraded = new Map<Duplex, string>();
   /** Connections whose bytes are not HTTP any more. */
@@ -66,9 +68,10 @@ export class Listener {
     this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.#onUpgrade(request, socket, head),
     );
-    this.#server.on("session", (session: http2.Http2Session) => {
-      this.#sessions.add(session);
-      session.once("close", () => this.#sessions.delete(session));
+    this.#server.on("session", (session: http2.Http2Session) => this.#onSession(session));
+    this.#server.on("secureConnection", (socket: Socket) => {
+      this.#secure.add(socket);
+      socket.once("close", () => this.#secure.delete(socket));
     });
   }
 
@@ -110,6 +113,7 @@ export class Listener {
   closeAll(): void {
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
     for (const session of this.#sessions) session.destroy();
+    for (const socket of this.#secure) socket.destroy();
     for (const socket of this.#upgraded.keys()) socket.destroy();
   }
 
@@ -181,6 +185,22 @@ export class Listener {
       if (!response.headersSent) response.setHeader("Connection", "close");
       response.once("finish", () => socket.end());
     }
+  }
+
+  /** An HTTP/2 session with no request on it for as long as an HTTP/1.1 connection may be kept is told to go away. */
+  #onSession(session: http2.Http2Session): void {
+    this.#sessions.add(session);
+    session.once("close", () => this.#sessions.delete(session));
+    let open = 0;
+    session.on("stream", (stream) => {
+      open++;
+      stream.once("close", () => open--);
+    });
+    session.setTimeout(this.#options.settings.keepAliveTimeoutMs);
+    // Every time that nothing has passed for so long: a callback of setTimeout would be called once.
+    session.on("timeout", () => {
+      if (open === 0) session.close();
+    });
   }
 
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {

@@ -13,6 +13,7 @@ const frameworks: readonly (readonly [name: string, app: string])[] = [
   ["Express 4", "express4/app.js"],
   ["Koa", "koa/app.js"],
   ["Fastify", "fastify/app.js"],
+  ["Fastify (program that listens)", "fastify-program/server.js"],
   ["Hono", "hono/app.js"],
   ["h3", "h3/app.js"],
   ["node:http listener", "node-listener/app.js"],
@@ -20,6 +21,8 @@ const frameworks: readonly (readonly [name: string, app: string])[] = [
   ["exported http.Server", "http-server/app.js"],
   ["program that listens", "server-program/server.js"],
   ["program that listens (CommonJS)", "server-program-cjs/server.cjs"],
+  ["NestJS", "nest/src/main.ts"],
+  ["Express beside ws", "express-ws/app.js"],
   ["factory", "create-app/app.js"],
   ["Fetch function", "fetch-function/app.js"],
   ["Fetch async function", "fetch-async/app.ts"],
@@ -48,11 +51,11 @@ async function assertContract({ url }: TestServer): Promise<void> {
   assert.match(json.headers["content-type"] ?? "", /^application\/json/);
   assert.deepEqual(JSON.parse(json.body), { method: "GET", path: "/json", x: "1" });
 
-  const body = `{"piece":"${"é0123456789".repeat(10_000)}"}`;
-  const echo = await get(`${url}/echo`, { method: "POST", body, headers: { "content-type": "application/json" } });
-  assert.equal(echo.status, 200);
-  assert.match(echo.headers["content-type"] ?? "", /^application\/json/);
-  assert.equal(echo.body, body);
+  const body = "é0123456789".repeat(10_000);
+  const type = "application/x-grid";
+  const echo = await get(`${url}/echo`, { method: "POST", body, headers: { "content-type": type } });
+  assert.deepEqual([echo.status, echo.headers["content-type"], echo.body.length], [200, type, body.length]);
+  assert.ok(echo.body === body);
 
   const status = await get(`${url}/status/418`);
   assert.deepEqual([status.status, status.body], [418, "status 418"]);
