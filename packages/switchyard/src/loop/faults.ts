@@ -85,7 +85,7 @@ export class Faults {
 }
 
 /** Whether events of a body are to come. */
-function hasBody(request: IncomingMessage): boolean {
+export function hasBody(request: IncomingMessage): boolean {
   // No request of http.Server is complete before its handler has run, with a body or without; any other says it right.
   if (request.complete) return false;
   const { headers } = request;

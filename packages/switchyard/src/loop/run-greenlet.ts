@@ -1,7 +1,8 @@
 // Model greenlet: a request is a greenlet, which starts at once and may suspend anywhere in the application's code.
 //
 // What a request's body sets off (a parser that calls `next()` when it has read all) would run on the loop's own stack,
-// where nothing can suspend. So the events of a request that has a body are delivered in a greenlet too.
+// where nothing can suspend. So the events of a request are delivered in a greenlet too: of one that has a body always, of
+// one that has none once somebody listens, because most such requests are never listened to.
 //
 // Greenlets are bounded (hub.maxGreenlets), and a request that can't have one is answered 503.
 
@@ -9,14 +10,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type * as Greenlets from "@switchyard/greenlet";
 import type { RequestListener } from "../edge/listener.ts";
 import { refuse } from "../edge/refusals.ts";
-import type { Faults } from "./faults.ts";
+import { type Faults, hasBody } from "./faults.ts";
 import { callOf, type Handling } from "./run-async.ts";
 
 export function runGreenlet(application: Handling, faults: Faults, greenlets: typeof Greenlets): RequestListener {
   const { spawnNow } = greenlets;
   const call = callOf(application, faults);
+  function onFirstListener(this: IncomingMessage, event: string, listener: (...args: unknown[]) => void) {
+    Reflect.deleteProperty(this, "on");
+    deliverInGreenlet(this, greenlets);
+    return this.on(event, listener);
+  }
   const start: RequestListener = (request, response) => {
-    if (!request.complete) deliverInGreenlet(request, greenlets);
+    if (hasBody(request)) deliverInGreenlet(request, greenlets);
+    else request.on = onFirstListener;
     try {
       spawnNow(call, request, response);
     } catch (error) {
