@@ -102,10 +102,10 @@ class Supervisor {
       this.#admin = await this.#startAdmin();
       await Promise.race([started, ended]);
       if (!this.#isStopping) {
-        this.#announce();
-        // Not before: the way to the first answer is the longest one.
+        // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
         this.#lastWatch = startLastWatch();
         this.#updateLastWatch();
+        this.#announce();
       }
       return await ended;
     } finally {
