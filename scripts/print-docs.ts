@@ -3,6 +3,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { flagText } from "../packages/switchyard/src/cli/help.ts";
+import { laneRecords } from "../packages/switchyard/src/config/lane-options.ts";
 import {
   commandFlags,
   defaultText,
@@ -55,6 +56,19 @@ relative to its folder, those in flags to the current folder. Lengths of time ar
 may also say \`500ms\`, \`30s\`, \`2m\`, \`1h\`, and \`16kb\`, \`10mb\`, \`1gb\` (1 kb is 1024 bytes).
 
 ${sections.join("\n")}
+## A lane's keys
+
+What a lane in the config file's \`lanes\` can be given. [lanes.md](lanes.md) says what lanes are for.
+
+| Key | What it does | Value | Default |
+|---|---|---|---|
+${Object.entries(laneRecords)
+  .map(([key, { kind, prose, defaultProse }]) => {
+    const unit = kind.unit === null ? "" : ` (${kind.unit})`;
+    return `| \`${key}\` | ${prose} | ${kind.allowedInConfig}${unit} | ${defaultProse} |`;
+  })
+  .join("\n")}
+
 ## Command
 
 ${Object.values(commandFlags)

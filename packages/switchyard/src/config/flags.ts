@@ -49,7 +49,10 @@ export function parseServeFlags(args: readonly string[]): ServeFlags {
     } else {
       const use = uses.get(token.name);
       if (use === undefined) throw unknownFlag(token.rawName, [...uses.keys(), ...Object.keys(commandFlags)]);
-      values.set(use.key, readUse(use, token));
+      const value = readUse(use, token);
+      // A repeated flag's value is a list of what it was given this time.
+      const before = use.record.repeats ? ((values.get(use.key) ?? []) as unknown[]) : null;
+      values.set(use.key, before === null ? value : [...before, ...(value as unknown[])]);
     }
   }
   return { app, values, config, help };
@@ -98,6 +101,16 @@ function readUse(use: FlagUse, token: FlagToken): unknown {
   const text = writtenAfter(token, kind.allowed);
   const reading = readText(kind, text);
   if (reading.ok) return reading.value;
+  const parts = kind.fromText(text);
+  const fault = Array.isArray(parts) && typeof parts[0] === "object" ? kind.faultOf?.(parts) : null;
+  if (fault) {
+    // The place of a part in the config file's list says nothing here.
+    const saw = fault.saw.replaceAll(/in lanes\[0\]\.\w+ |lanes\[0\]\.?/g, "");
+    throw new SwitchyardError("SY_OPTION_VALUE", {
+      saw: `${token.rawName} was given "${text}", and it ${saw}`,
+      fix: fault.fix,
+    });
+  }
   throw new SwitchyardError("SY_OPTION_VALUE", {
     saw: `${token.rawName} was given "${text}", and it takes ${kind.allowed}.`,
     fix: `${hintFor(text, kind.allowed)}Give another value, or leave ${token.rawName} out to use the default, ${use.record.kind.toText(use.record.default)}.`,

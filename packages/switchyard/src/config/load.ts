@@ -10,7 +10,7 @@ import { SwitchyardError } from "../errors.ts";
 import type { GivenValues } from "./flags.ts";
 import { type OptionKey, optionRecords } from "./options.ts";
 import { nearest } from "./suggest.ts";
-import { readValue } from "./values.ts";
+import { type Kind, readValue } from "./values.ts";
 
 const fileNames = ["switchyard.config.ts", "switchyard.config.mts", "switchyard.config.js", "switchyard.config.mjs"];
 
@@ -127,6 +127,8 @@ function checkOption(file: string, key: string, value: unknown): [OptionKey, unk
   if (!isOptionKey(key)) throw unknownKey(file, key);
   const { kind } = optionRecords[key];
   const reading = readValue<unknown>(kind, value);
+  const fault = reading.ok ? null : (kind as Kind<unknown>).faultOf?.(value);
+  if (fault) throw new SwitchyardError("SY_CONFIG_VALUE", { ...fault, saw: `The config file ${file} ${fault.saw}` });
   if (!reading.ok) throw wrongValue({ file, key, value, allowed: kind.allowedInConfig });
   const isRelative = kind.isPath && typeof reading.value === "string";
   return [key, isRelative ? resolve(dirname(file), reading.value as string) : reading.value];

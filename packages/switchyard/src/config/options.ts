@@ -4,7 +4,8 @@
 // takes, its default and its prose. The command line's parser, the config file's check, `serve --help` and docs/options.md
 // are all made from these records, so an option that is not here does not exist, and one that is here is documented.
 
-import type { AccessLogFormat, LogLevel, Model, ServeSettings } from "./settings.ts";
+import { faultOfLanes, laneFromText, laneText } from "./lane-options.ts";
+import type { AccessLogFormat, LogLevel, Model, ServeSettings, UserLane } from "./settings.ts";
 import {
   bytes,
   choice,
@@ -14,6 +15,7 @@ import {
   orOff,
   path,
   port,
+  structured,
   text,
   toggle,
   wholeNumber,
@@ -38,6 +40,8 @@ export interface OptionRecord<Key extends OptionKey = OptionKey> {
   readonly env?: string;
   /** A flag that turns it off, without its dashes. The value is then null. */
   readonly offFlag?: string;
+  /** Each time the flag is given adds to a list. */
+  readonly repeats?: boolean;
 }
 
 /** A flag of the command itself, which is no part of the settings and has no key in the config file. */
@@ -78,6 +82,24 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     kind: wholeNumber({ min: 0, max: 1024 }),
     default: 0,
     prose: "How many workers each process runs as threads. 0 makes each process itself one worker.",
+  },
+  lanes: {
+    flag: "lane",
+    group: "Workers",
+    kind: structured<readonly UserLane[]>({
+      placeholder: "<lane>",
+      allowed: "a pattern and a model, such as /reports/**=sync:2, /api/*=greenlet or GET,POST /slow=sync:1-4; or none",
+      allowedInConfig: "a list of lanes (below)",
+      faultOf: faultOfLanes,
+      fromText: (given) => (given === "none" ? [] : [laneFromText(given)]),
+      toText: (lanes) => (lanes.length === 0 ? "none" : lanes.map(laneText).join(" ")),
+    }),
+    default: [],
+    repeats: true,
+    prose:
+      "Runs the requests that match a pattern in another way than the rest: a model, and after a colon how many workers " +
+      "of its own. May be given many times; the first lane that matches takes a request. Lanes given by flags replace " +
+      "those of the config file, which can say more of each (docs/lanes.md).",
   },
 
   host: {
@@ -132,6 +154,15 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     kind: wholeNumber({ min: 0, max: 1_000_000 }),
     default: 1024,
     prose: "How many requests may wait for a sync worker. One more is answered 503 with Retry-After, and counted.",
+  },
+  queueTimeoutMs: {
+    flag: "queue-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 30_000,
+    prose:
+      "How long a request may wait for a sync worker. After that it is answered 503 with Retry-After, and counted; 0 sets " +
+      "no limit.",
   },
   runTimeoutMs: {
     flag: "run-timeout",

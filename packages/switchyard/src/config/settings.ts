@@ -2,8 +2,34 @@
 // process of the server is given. `options.ts` has a record for each field, with its unit, default, check and prose.
 
 export type Model = "sync" | "async" | "hybrid" | "greenlet";
+/** How a lane runs requests; `hybrid` is `async` in as many workers as a server has. */
+export type LaneModel = "sync" | "async" | "greenlet";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
 export type AccessLogFormat = "json" | "common" | "combined";
+
+/**
+ * A lane as its user gives it: the requests that match, and how they are run. lane-options.ts has a record for each key,
+ * with its unit, default and prose; lanes.ts puts the defaults in.
+ */
+export interface UserLane {
+  /** Paths: literal text, `:name` for a segment, `*` for any characters, `/**` for all below. */
+  readonly match: string | readonly string[];
+  readonly model: LaneModel;
+  readonly methods?: readonly string[] | undefined;
+  readonly name?: string | undefined;
+  readonly workers?: number | { readonly min: number; readonly max: number } | undefined;
+  readonly isolation?: "thread" | "process" | undefined;
+  readonly processes?: number | undefined;
+  readonly inFlightLimit?: number | undefined;
+  readonly queueLimit?: number | undefined;
+  readonly queueTimeoutMs?: number | undefined;
+  readonly runTimeoutMs?: number | undefined;
+  readonly bodyLimitBytes?: number | undefined;
+  readonly order?: "oldest-first" | "newest-first" | undefined;
+  readonly priority?: "normal" | "low" | undefined;
+  readonly growAfterMs?: number | undefined;
+  readonly idleMs?: number | undefined;
+}
 
 export interface ServeSettings {
   /** The application's file, as an absolute path. */
@@ -13,6 +39,8 @@ export interface ServeSettings {
   readonly workers: number | "auto";
   /** Workers as threads, in each process; 0 when the workers are the processes themselves. */
   readonly threads: number;
+  /** Requests that are run in another way than the model's, by their paths; the first lane that matches takes a request. */
+  readonly lanes: readonly UserLane[];
 
   readonly host: string;
   readonly port: number;
@@ -29,6 +57,8 @@ export interface ServeSettings {
 
   /** Requests that may wait for a sync worker; one more is answered 503. */
   readonly queueLimit: number;
+  /** How long a request may wait for a sync worker, in milliseconds, before it is answered 503; 0: no limit. */
+  readonly queueTimeoutMs: number;
   /** How long a request may be in a sync worker, in milliseconds, before it is answered 504 and the worker replaced; 0: no limit. */
   readonly runTimeoutMs: number;
 

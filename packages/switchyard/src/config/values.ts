@@ -22,6 +22,14 @@ export interface Kind<Value> {
   fromText(text: string): unknown;
   /** A value as the user would write it after the flag. */
   toText(value: Value): string;
+  /** For a value of several parts: which part of a value that `schema` refuses is wrong, and how to mend it. */
+  faultOf?(value: unknown): ValueFault | null;
+}
+
+export interface ValueFault {
+  /** The rest of a sentence whose subject is where the value was written: "sets lanes[0].model to 3, ...". */
+  readonly saw: string;
+  readonly fix: string;
 }
 
 export type Reading<Value> = { readonly ok: true; readonly value: Value } | { readonly ok: false };
@@ -35,6 +43,18 @@ export function readText<Value>(kind: Kind<Value>, text: string): Reading<Value>
 export function readValue<Value>(kind: Kind<Value>, value: unknown): Reading<Value> {
   const result = v.safeParse(kind.schema, value);
   return result.success ? { ok: true, value: result.output } : { ok: false };
+}
+
+/** A value of any form, of which `faultOf` says what is wrong. `read` makes of a flag's text what `faultOf` is asked of. */
+export function structured<Value>(parts: {
+  placeholder: string;
+  allowed: string;
+  allowedInConfig: string;
+  faultOf: (value: unknown) => ValueFault | null;
+  fromText: (text: string) => unknown;
+  toText: (value: Value) => string;
+}): Kind<Value> {
+  return kindOf({ ...parts, schema: v.custom<Value>((value) => parts.faultOf(value) === null) });
 }
 
 /** One of some words. */

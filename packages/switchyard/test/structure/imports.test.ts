@@ -21,6 +21,7 @@ const order = [
   "app",
   "log",
   "config",
+  "lanes",
   "metrics",
   "errors",
   "clock",
