@@ -10,3 +10,11 @@ export function nowMs(): number {
 export function wallMs(): number {
   return Date.now();
 }
+
+/**
+ * How long this thread's event loop has waited with nothing to do since it began, in milliseconds. What `nowMs` gained and
+ * this did not, the loop was busy.
+ */
+export function loopIdleMs(): number {
+  return performance.nodeTiming.idleTime;
+}

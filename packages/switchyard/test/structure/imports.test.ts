@@ -20,6 +20,7 @@ const order = [
   "ipc",
   "app",
   "log",
+  "auto",
   "config",
   "lanes",
   "metrics",

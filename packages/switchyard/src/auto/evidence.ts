@@ -1,0 +1,140 @@
+// What one worker has seen of the routes that hold its loop, until it tells the supervisor.
+//
+// A route is entered when a request of it held the loop for long; from then on its other requests are counted too, so that
+// the supervisor knows how many of them do. A route that has not held the loop for a while is forgotten. Bounded: a client
+// that asks for a million different paths fills a table of a fixed size, and what did not fit is counted.
+
+import type { IncomingMessage } from "node:http";
+import { frameworkRouteOf } from "./framework-route.ts";
+import type { Hold } from "./hold-meter.ts";
+import { matches, type Pattern, pathOf, patternOfPath, textOf } from "./shape.ts";
+
+/** What was seen of one route since the last telling; plain data. */
+export interface RouteEvidence {
+  readonly method: string;
+  readonly pattern: Pattern;
+  /** The route as people know it: `/users/:name` where the framework tells, else the shape of its paths. */
+  readonly route: string;
+  /** The framework told which route it is. */
+  readonly isFrameworks: boolean;
+  /** A path of the route that was asked for. */
+  readonly samplePath: string;
+  readonly requests: number;
+  /** Requests that held the loop for long. */
+  readonly holds: number;
+  /** Of these, all together, in milliseconds. */
+  readonly heldMs: number;
+  readonly longestMs: number;
+  /** How long these had waited for something else while the loop had nothing to do, in milliseconds. */
+  readonly waitedMs: number;
+  /** One of them answered with a stream of events. */
+  readonly isEventStream: boolean;
+}
+
+type Entry = { -readonly [Key in keyof RouteEvidence]: RouteEvidence[Key] } & { lastHoldAtMs: number };
+
+/** Routes that a worker keeps evidence of at a time. */
+const maxRoutes = 64;
+/** How long a route is counted after it last held the loop, in milliseconds. */
+const forgetAfterMs = 10_000;
+/** Characters of a path that are kept to be shown. */
+const maxSample = 200;
+
+export class Evidence {
+  readonly #entries = new Map<string, Entry>();
+  #overlooked = 0;
+
+  /** Whether there is a route to count requests of: what `count` is called for. */
+  get hasRoutes(): boolean {
+    return this.#entries.size > 0;
+  }
+
+  /** Holds that were not entered, because the table was full of others. */
+  get overlooked(): number {
+    return this.#overlooked;
+  }
+
+  /** A request has begun; its route is counted if it is one that holds the loop. */
+  count(request: IncomingMessage): void {
+    const path = pathOf(request.url ?? "");
+    for (const entry of this.#entries.values()) {
+      if (entry.method === request.method && matches(entry.pattern, path)) entry.requests++;
+    }
+  }
+
+  /** A request has held the loop for long. It was counted, if its route was known then. */
+  record({ response, heldMs, waitedMs }: Hold, nowMs: number): void {
+    const entry = this.#entryOf(response.req, nowMs);
+    if (entry === null) return;
+    entry.holds++;
+    entry.requests = Math.max(entry.requests, entry.holds);
+    entry.heldMs += heldMs;
+    entry.longestMs = Math.max(entry.longestMs, heldMs);
+    entry.waitedMs += waitedMs;
+    entry.isEventStream ||= isEventStream(String(response.getHeader("content-type") ?? ""));
+    entry.lastHoldAtMs = nowMs;
+  }
+
+  /** A request that was short after all, for a worker that records every one of its own. */
+  recordShort({ response }: Hold, nowMs: number): void {
+    const entry = this.#entryOf(response.req, nowMs);
+    if (entry !== null) entry.requests++;
+  }
+
+  /** What was seen since it was called last; empty most of the time. */
+  take(nowMs: number): RouteEvidence[] {
+    const taken: RouteEvidence[] = [];
+    for (const [key, entry] of this.#entries) {
+      const { lastHoldAtMs, ...evidence } = entry;
+      if (entry.requests > 0) taken.push(evidence);
+      if (nowMs - lastHoldAtMs > forgetAfterMs) this.#entries.delete(key);
+      else Object.assign(entry, nothingYet);
+    }
+    return taken;
+  }
+
+  #entryOf(request: IncomingMessage, nowMs: number): Entry | null {
+    const path = originalPathOf(request);
+    const own = frameworkRouteOf(request);
+    const pattern = own?.pattern ?? patternOfPath(path);
+    const method = request.method ?? "GET";
+    const key = keyOf(method, pattern);
+    const known = this.#entries.get(key);
+    if (known !== undefined) {
+      known.samplePath = path.slice(0, maxSample);
+      return known;
+    }
+    if (this.#entries.size >= maxRoutes) {
+      this.#overlooked++;
+      return null;
+    }
+    const entry: Entry = {
+      method,
+      pattern,
+      route: own?.text ?? textOf(pattern),
+      isFrameworks: own !== null,
+      samplePath: path.slice(0, maxSample),
+      ...nothingYet,
+      lastHoldAtMs: nowMs,
+    };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+}
+
+/** The name of a route among others. */
+export function keyOf(method: string, { tokens }: Pattern): string {
+  return `${method} ${tokens.join("/")}`;
+}
+
+const nothingYet = { requests: 0, holds: 0, heldMs: 0, longestMs: 0, waitedMs: 0, isEventStream: false };
+
+/** Express takes the path of a mounted router off `url`, and keeps the whole. */
+function originalPathOf(request: IncomingMessage): string {
+  const { originalUrl } = request as { originalUrl?: unknown };
+  return pathOf(typeof originalUrl === "string" ? originalUrl : (request.url ?? ""));
+}
+
+function isEventStream(contentType: string): boolean {
+  return contentType.toLowerCase().startsWith("text/event-stream");
+}
