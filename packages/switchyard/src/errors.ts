@@ -61,6 +61,16 @@ export const errorRecords = {
     when: "The greenlet model was asked for and its addon can't be loaded.",
   },
   SY_NODE_VERSION: { fault: "user", exitCode: 80, when: "The command was run with a Node older than 24." },
+  SY_PLAN_SOURCE: {
+    fault: "user",
+    exitCode: 90,
+    when: "The file that plan is to take service times from can't be read, or has none.",
+  },
+  SY_PLAN_IMPOSSIBLE: {
+    fault: "user",
+    exitCode: 91,
+    when: "The load that plan was given is more than any model can do on this machine.",
+  },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

@@ -7,6 +7,7 @@ export function mainHelp(): string {
 
 Usage:
   switchyard serve <file> [options]   serve an application
+  switchyard plan [options]           how many workers an expected load needs, under each model
   switchyard help [command]           print this, or a command's options
   switchyard --version                print the version
 
@@ -19,13 +20,13 @@ export function serveHelp(width = 100): string {
   const groups = new Map<OptionGroup, string[]>();
   for (const { record } of eachOption()) {
     const lines = groups.get(record.group) ?? [];
-    lines.push(entry(flagText(record), `${record.prose} Default: ${defaultText(record)}.`, width));
+    lines.push(wrapped(flagText(record), `${record.prose} Default: ${defaultText(record)}.`, width));
     groups.set(record.group, lines);
   }
   const { config, help } = commandFlags;
   groups.set("Command", [
-    entry(`--${config.flag} ${config.placeholder}`, config.prose, width),
-    entry(`-${help.short}, --${help.flag}`, help.prose, width),
+    wrapped(`--${config.flag} ${config.placeholder}`, config.prose, width),
+    wrapped(`-${help.short}, --${help.flag}`, help.prose, width),
   ]);
   const body = [...groups].map(([group, lines]) => `${group}:\n${lines.join("")}`).join("\n");
   return `Usage: switchyard serve <file> [options]
@@ -44,7 +45,7 @@ export function flagText(record: OptionRecord): string {
 }
 
 /** A flag on a line, its prose below it, wrapped and set in. */
-function entry(flag: string, prose: string, width: number): string {
+export function wrapped(flag: string, prose: string, width: number): string {
   const indent = " ".repeat(6);
   const lines: string[] = [];
   let line = "";

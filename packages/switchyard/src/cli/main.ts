@@ -6,7 +6,7 @@
 import { SwitchyardError } from "../errors.ts";
 import { printError, printText } from "./print.ts";
 
-const commands = ["serve", "help"] as const;
+const commands = ["serve", "plan", "help"] as const;
 
 // Of what is thrown where nobody waits for it, Node would print the stack alone, with an exit code that says nothing.
 process.on("uncaughtException", (error) => process.exit(report(error)));
@@ -35,6 +35,8 @@ async function main(args: readonly string[]): Promise<number> {
       return printText(`${await version()}\n`);
     case "serve":
       return (await import("./serve.ts")).serve(rest);
+    case "plan":
+      return (await import("./plan.ts")).runPlan(rest);
     default:
       throw await unknownCommand(command);
   }
@@ -44,6 +46,7 @@ async function help([command]: readonly string[]): Promise<number> {
   const { mainHelp, serveHelp } = await import("./help.ts");
   if (command === undefined) return printText(mainHelp());
   if (command === "serve") return printText(serveHelp());
+  if (command === "plan") return printText((await import("./plan.ts")).planHelp());
   throw await unknownCommand(command);
 }
 

@@ -98,6 +98,27 @@ export function wholeNumber(range: { min: number; max: number; placeholder?: str
   });
 }
 
+/** A number that may have a fraction. */
+export function decimal(range: { min: number; max: number; placeholder?: string }): Kind<number> {
+  return kindOf({
+    placeholder: range.placeholder ?? "<number>",
+    allowed: `a number from ${range.min} to ${range.max}`,
+    schema: v.pipe(v.number(), v.minValue(range.min), v.maxValue(range.max)),
+    fromText: (text) => (/^[+-]?\d+(?:\.\d+)?$/.test(text) ? Number(text) : text),
+  });
+}
+
+/** Some of some words, on the command line with commas between them. */
+export function choices<const Word extends string>(words: readonly Word[]): Kind<readonly Word[]> {
+  return kindOf<readonly Word[]>({
+    placeholder: "<word,...>",
+    allowed: `one or more of ${words.join(", ")}, with commas between them`,
+    schema: v.pipe(v.array(v.picklist(words)), v.minLength(1)),
+    fromText: (text) => [...new Set(text.split(",").map((word) => word.trim()))],
+    toText: (value) => value.join(","),
+  });
+}
+
 /** A whole number or the one word that stands for "you choose". */
 export function wholeNumberOr<const Word extends string>(
   word: Word,
