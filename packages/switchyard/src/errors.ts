@@ -71,6 +71,15 @@ export const errorRecords = {
     exitCode: 91,
     when: "The load that plan was given is more than any model can do on this machine.",
   },
+  SY_STOPPING: { fault: "user", exitCode: 81, when: "A running server was told to change while it stops." },
+  SY_RELOAD_SETTING: {
+    fault: "user",
+    exitCode: 82,
+    when: "A reload found a setting changed that can't change while the server runs; the server goes on as it was.",
+  },
+  SY_NO_LANE: { fault: "user", exitCode: 83, when: "A lane was named that the server does not have." },
+  SY_NO_WORKER: { fault: "user", exitCode: 84, when: "A worker was named that the server does not have." },
+  SY_SCALE: { fault: "user", exitCode: 85, when: "A server was told to keep a number of workers that it can't keep." },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

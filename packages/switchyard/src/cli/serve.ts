@@ -1,15 +1,13 @@
 // `switchyard serve`: puts the settings together, checks that there is an application to serve, and hands over to the
 // supervisor.
 
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { basename, dirname, extname, join, relative, resolve } from "node:path";
 import { parseServeFlags } from "../config/flags.ts";
-import { loadConfig } from "../config/load.ts";
-import { resolveSettings } from "../config/resolve.ts";
 import type { ServeSettings } from "../config/settings.ts";
-import { nearest } from "../config/suggest.ts";
-import { SwitchyardError } from "../errors.ts";
+import { errorOf, SwitchyardError } from "../errors.ts";
+import { siblingModule } from "../pool/sibling-module.ts";
 import { printError, printText } from "./print.ts";
+import type { Reread } from "./reread.ts";
+import { readSettings } from "./settings.ts";
 
 /** Serves until the server is told to stop, and returns the exit code. */
 export async function serve(args: readonly string[]): Promise<number> {
@@ -25,6 +23,7 @@ export async function serve(args: readonly string[]): Promise<number> {
     return await runSupervisor({
       settings,
       log: createLogger({ level: settings.logLevel, component: "supervisor" }),
+      readSettings: () => readAgain(args),
       startAdmin: async (options) => (await import("../control/admin.ts")).startAdminServer(options),
     });
   } catch (error) {
@@ -33,63 +32,28 @@ export async function serve(args: readonly string[]): Promise<number> {
   }
 }
 
-async function readSettings(flags: ReturnType<typeof parseServeFlags>): Promise<ServeSettings> {
-  const cwd = process.cwd();
-  const config = await loadConfig({ cwd, named: flags.config });
-  const app = flags.app === null ? (config?.app ?? null) : resolve(cwd, flags.app);
-  if (app === null) throw noApplication(cwd);
-  // Before the file is looked at, so that a wrong option is said even when the file is wrong too.
-  const settings = resolveSettings({ flags, config, env: process.env, cwd, app });
-  assertFile(app, cwd);
-  return settings;
-}
-
-const usualNames = ["app.ts", "server.ts", "app.js", "server.js", "index.js"];
-
-function noApplication(cwd: string): SwitchyardError {
-  const here = usualNames.filter((name) => existsSync(join(cwd, name)));
-  const name = here.length === 1 ? here[0]! : "app.ts";
-  return new SwitchyardError("SY_APP_MISSING", {
-    saw: "serve was given no application.",
-    fix:
-      here.length === 1
-        ? `${name} is in this folder: run "switchyard serve ${name}".`
-        : `Name the application's file, as in "switchyard serve ${name}".`,
+/** Reads the settings of the same command line again, by what the config file says now. */
+async function readAgain(args: readonly string[]): Promise<ServeSettings> {
+  // In a thread of its own: a module is loaded once in each, so here the config file would stay what it was.
+  const { Worker } = await import("node:worker_threads");
+  const thread = new Worker(siblingModule(import.meta.url, "./reread"), { workerData: args });
+  const { promise, resolve, reject } = Promise.withResolvers<ServeSettings>();
+  thread.once("message", (answer: Reread) => {
+    if ("settings" in answer) resolve(answer.settings);
+    else reject(errorOf(answer.error));
   });
-}
-
-/** Finds out before anything is started that the file is there; whether it can be served is the worker's to find out. */
-function assertFile(app: string, cwd: string): void {
-  const stats = statSync(app, { throwIfNoEntry: false });
-  if (stats?.isFile()) return;
-  if (stats?.isDirectory()) {
-    const name = usualNames.find((usual) => existsSync(join(app, usual))) ?? "app.ts";
-    throw new SwitchyardError("SY_APP_MISSING", {
-      saw: `${app} is a folder, and the application is a file.`,
-      fix: `Name the file, as in "switchyard serve ${relative(cwd, join(app, name))}".`,
-    });
-  }
-  const near = nearName(app);
-  throw new SwitchyardError("SY_APP_MISSING", {
-    saw:
-      stats === undefined
-        ? `The application's file ${app} does not exist.`
-        : `${app} is not a file that can be loaded.`,
-    fix: near === null ? "Correct the path." : `Did you mean ${relative(cwd, join(dirname(app), near))}?`,
-  });
-}
-
-/** A file of the same folder whose name without its ending is nearly the same, or null. */
-function nearName(file: string): string | null {
-  const names = new Map(namesIn(dirname(file)).map((name) => [basename(name, extname(name)), name]));
-  return names.get(nearest(basename(file, extname(file)), [...names.keys()]) ?? "") ?? null;
-}
-
-function namesIn(folder: string): string[] {
+  thread.once("error", reject);
+  thread.once("exit", (code) => reject(endedEarly(code)));
   try {
-    return readdirSync(folder);
-  } catch {
-    // The folder is missing too, or closed to us: then there is no name to suggest, and the error is the caller's.
-    return [];
+    return await promise;
+  } finally {
+    void thread.terminate();
   }
+}
+
+function endedEarly(code: number): SwitchyardError {
+  return new SwitchyardError("SY_CONFIG_THREW", {
+    saw: `The config file ended its thread while it was read again (exit code ${code}).`,
+    fix: "Remove the call of process.exit() from it.",
+  });
 }

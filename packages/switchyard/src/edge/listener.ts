@@ -8,13 +8,18 @@
 
 import type http from "node:http";
 import type http2 from "node:http2";
-import type { Socket } from "node:net";
+import net, { type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { exemptFromAdoption } from "../app/adopt.ts";
 import type { ServerSettings } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
+import {
+  createServer as createHttpServer,
+  HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "../node-http.ts";
 import { mayHaveBody } from "./front.ts";
 import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
 
@@ -56,6 +61,8 @@ export class Listener {
   /** Connections whose bytes are not HTTP any more. */
   readonly #broken = new WeakSet<Duplex>();
   #isDraining = false;
+  #drained: Promise<void> = Promise.resolve();
+  #sweep: NodeJS.Timeout | null = null;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -93,19 +100,28 @@ export class Listener {
   /**
    * Accepts nothing more and resolves when every connection has closed. Idle connections are closed at once, the others
    * when they become idle; WebSockets are told to go away (1001) and upgraded connections of any kind end with it.
+   *
+   * With `leavesIdle` an idle connection is not closed, since its client may be sending a request on it at this moment: it
+   * is answered, and told then that the connection closes, or ends when it was idle for keepAliveTimeoutMs, as it would
+   * have anyway. (docs/decisions/reload.md) May be called again without it.
    */
-  drain(): Promise<void> {
-    this.#isDraining = true;
+  drain({ leavesIdle }: { leavesIdle: boolean }): Promise<void> {
     const server = this.#server;
-    return new Promise((resolve) => {
-      const sweep = setInterval(() => closeIdle(server), sweepEveryMs);
-      server.close(() => {
-        clearInterval(sweep);
-        resolve();
-      });
-      closeIdle(server);
-      for (const session of this.#sessions) session.close();
+    if (!this.#isDraining) {
+      this.#isDraining = true;
+      // node:http's own close() would end idle connections first.
+      this.#drained = new Promise((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
+      for (const session of this.#sessions) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
+    }
+    if (!leavesIdle && this.#sweep === null) {
+      closeIdle(server);
+      this.#sweep = setInterval(() => closeIdle(server), sweepEveryMs);
+    }
+    return this.#drained.finally(() => {
+      // What node:http's own close() would have stopped: its watch over slow requests.
+      server.close();
+      if (this.#sweep !== null) clearInterval(this.#sweep);
     });
   }
 
@@ -265,8 +281,24 @@ function lacksHost(request: IncomingMessage): boolean {
 }
 
 function closeIdle(server: AnyServer): void {
+  // The server with TLS has no such method of its own; its HTTP/1.1 half is kept where node:http's is.
   if ("closeIdleConnections" in server) server.closeIdleConnections();
+  else HttpServer.prototype.closeIdleConnections.call(server as unknown as HttpServer);
 }
+
+/**
+ * Ends an HTTP/2 session without losing a request that is on its way: first a GOAWAY that refuses no stream yet, and when
+ * the client has answered a PING that came after it, the one that names the last stream (RFC 9113 §6.8).
+ */
+function goAwayInOrder(session: http2.Http2Session): void {
+  if (session.closed || session.destroyed) return;
+  session.goaway(noError, highestStreamId);
+  session.ping(() => session.close());
+}
+
+/** NO_ERROR (RFC 9113 §7). */
+const noError = 0;
+const highestStreamId = 2 ** 31 - 1;
 
 /** A WebSocket is sent a close frame, "going away" (RFC 6455 §7.4.1), before its end; others just end. */
 function goAway(socket: Duplex, protocol: string): void {

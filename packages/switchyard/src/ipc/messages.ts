@@ -31,12 +31,25 @@ export interface ThreadData {
 
 export type ToWorker =
   | { readonly type: "start"; readonly order: StartOrder }
-  /** Take nothing new, finish what is in flight, then end; whatever is left after `withinMs` is given up. */
-  | { readonly type: "stop"; readonly withinMs: number }
+  /**
+   * Take nothing new, finish what is in flight, then end; whatever is left after `withinMs` is given up. With `handsOver`
+   * others serve already, and an idle connection is left to its client until it ends as any idle one would. May be sent
+   * again, to say that there is less time, or that nobody serves any more.
+   */
+  | { readonly type: "stop"; readonly withinMs: number; readonly handsOver: boolean }
+  /** To a balancer: change the workers that it keeps, and answer `changed` when they are ready or could not be. */
+  | { readonly type: "change"; readonly id: number; readonly change: PoolChange }
+  /** Open the log files again: somebody has moved them away. */
+  | { readonly type: "reopenLogs" }
   /** End one thread of this process now; its other threads go on until the process is replaced. */
   | { readonly type: "endThread"; readonly worker: number };
 
+/** How many workers a pool is to keep, or which of them another is to take the place of. */
+export type PoolChange = { readonly workers: number } | { readonly restart: number };
+
 export type FromWorker =
+  /** What became of a `change`: done, or why not; then all is as it was. */
+  | { readonly type: "changed"; readonly id: number; readonly error: ErrorReport | null }
   /** The application is loaded and requests are taken. */
   | { readonly type: "ready"; readonly application: string; readonly askedPort: number | null }
   /** The application can't be served; the sender ends right after this. */

@@ -8,7 +8,7 @@
 // parent, when it is stopping itself, tells it to stop anyway.
 
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import type { FromWorker, StartOrder, ThreadData, ToWorker } from "./messages.ts";
+import type { FromWorker, PoolChange, StartOrder, ThreadData, ToWorker } from "./messages.ts";
 
 export interface Parent {
   /** What this worker was started to do. */
@@ -16,7 +16,10 @@ export interface Parent {
   /** What a thread was handed besides; null in a process. */
   readonly thread: ThreadData | null;
   /** Until the worker sets it, there is nothing in flight, and a stop ends it at once. */
-  onStop: (withinMs: number) => void;
+  onStop: (withinMs: number, handsOver: boolean) => void;
+  onChange: (id: number, change: PoolChange) => void;
+  /** This process has opened its log files again: those that it has started are to do the same. */
+  onReopenLogs: () => void;
   onEndThread: (worker: number) => void;
   /** Resolves when the message has left this process. */
   send(message: FromWorker): Promise<void>;
@@ -41,13 +44,14 @@ function connectFromProcess(): Promise<Parent> {
     };
     for (const signal of stopSignals) process.on(signal, onSignal);
     process.on("message", (message: ToWorker) => {
-      if (message.type === "stop") parent?.onStop(message.withinMs);
-      if (message.type === "endThread") parent?.onEndThread(message.worker);
+      if (parent !== null) deliver(parent, message);
       if (message.type !== "start" || parent !== null) return;
       parent = {
         order: message.order,
         thread: null,
         onStop: endBeforeReady,
+        onChange: () => {},
+        onReopenLogs: () => {},
         onEndThread: () => {},
         send: (reply) =>
           new Promise((sent) => {
@@ -73,6 +77,8 @@ async function connectFromThread(): Promise<Parent> {
     order: data.order,
     thread: data,
     onStop: endBeforeReady,
+    onChange: () => {},
+    onReopenLogs: () => {},
     onEndThread: () => {},
     send: async (message) => port.postMessage(message),
     hold: () => port.ref(),
@@ -80,10 +86,25 @@ async function connectFromThread(): Promise<Parent> {
     leaveSignals: () => {},
   };
   endThreadOnKill();
-  port.on("message", (message: ToWorker) => {
-    if (message.type === "stop") parent.onStop(message.withinMs);
-  });
+  port.on("message", (message: ToWorker) => deliver(parent, message));
   return parent;
+}
+
+function deliver(parent: Parent, message: ToWorker): void {
+  switch (message.type) {
+    case "stop":
+      parent.onStop(message.withinMs, message.handsOver);
+      return;
+    case "endThread":
+      parent.onEndThread(message.worker);
+      return;
+    case "change":
+      parent.onChange(message.id, message.change);
+      return;
+    case "reopenLogs":
+      parent.onReopenLogs();
+      return;
+  }
 }
 
 /**

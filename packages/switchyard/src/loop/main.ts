@@ -78,10 +78,11 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const report = () => parent.send({ type: "report", workers: [snapshot()], totals: account.counts() });
   const reports = setInterval(() => void report(), reportEveryMs).unref();
   let isStopping = false;
-  parent.onStop = async (withinMs) => {
+  parent.onStop = async (withinMs, handsOver) => {
+    const ended = drain({ listener, account, withinMs, handsOver });
     if (isStopping) return;
     isStopping = true;
-    await drain({ listener, account, withinMs });
+    await ended;
     drained.resolve();
     clearInterval(reports);
     await accessLog?.close();
@@ -138,13 +139,14 @@ interface Drain {
   readonly listener: Listener;
   readonly account: Account;
   readonly withinMs: number;
+  readonly handsOver: boolean;
 }
 
 /** Finishes what is in flight; what is not done after `withinMs` loses its connection. */
-async function drain({ listener, account, withinMs }: Drain): Promise<void> {
+async function drain({ listener, account, withinMs, handsOver }: Drain): Promise<void> {
   account.announceClose();
   const deadline = setTimeout(() => listener.closeAll(), withinMs);
-  await listener.drain();
+  await listener.drain({ leavesIdle: handsOver });
   clearTimeout(deadline);
 }
 

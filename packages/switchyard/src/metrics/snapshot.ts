@@ -37,8 +37,16 @@ export interface QueueSnapshot {
   readonly abandoned: number;
 }
 
+/** "leaving": it still serves, and tells its readiness as false, so that nobody sends it anything new. */
+export type Phase = "starting" | "serving" | "leaving" | "draining";
+
 /** The server as it is at this moment. */
 export interface ServerStatus {
+  readonly phase: Phase;
+  /** What is being changed now: "reload", "scale", "restart"; or null. */
+  readonly change: string | null;
+  /** Reloads that have succeeded. */
+  readonly reloads: number;
   readonly application: { readonly file: string; readonly description: string | null };
   readonly model: string;
   readonly workersWanted: number;

@@ -10,6 +10,7 @@ import { Account } from "../edge/account.ts";
 import { Listener } from "../edge/listener.ts";
 import { refuseConnection } from "../edge/refusals.ts";
 import { reportOf, SwitchyardError } from "../errors.ts";
+import type { PoolChange } from "../ipc/messages.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
 import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
@@ -105,7 +106,7 @@ async function runBalancer(parent: Parent): Promise<void> {
       if (member.handle.isolation === "process") tellProcesses([...pool.members].map((each) => each.handle.pid));
     },
     onGiveUp: async (error) => {
-      await endWithin({ listener, balancer, withinMs: 0 });
+      await endWithin({ listener, balancer, withinMs: 0, handsOver: false });
       await failToStart(parent, error);
     },
   });
@@ -151,13 +152,24 @@ async function runBalancer(parent: Parent): Promise<void> {
   };
 
   let listening: Promise<void> | null = null;
+  parent.onChange = (id, change) => {
+    void changePool(pool, plan, { change, withinMs: settings.drainTimeoutMs }).then(
+      () => parent.send({ type: "changed", id, error: null }),
+      (error) => parent.send({ type: "changed", id, error: reportOf(error) }),
+    );
+  };
+  parent.onReopenLogs = () => {
+    for (const { handle } of pool.members) handle.send({ type: "reopenLogs" });
+  };
   let isStopping = false;
-  parent.onStop = async (withinMs) => {
+  let stopByMs = Number.POSITIVE_INFINITY;
+  parent.onStop = async (withinMs, handsOver) => {
+    stopByMs = Math.min(stopByMs, nowMs() + withinMs);
+    account.announceClose();
+    const ended = endWithin({ listener, balancer, withinMs, handsOver });
     if (isStopping) return;
     isStopping = true;
-    const stopByMs = nowMs() + withinMs;
-    account.announceClose();
-    await endWithin({ listener, balancer, withinMs });
+    await ended;
     await report();
     for (const { member } of balancer.busyWorkers()) pool.kill(member, "its request was not done by the deadline");
     await pool.stop(Math.max(0, stopByMs - nowMs()));
@@ -206,20 +218,34 @@ function memberPlan({ order }: Parent): MemberPlan {
   };
 }
 
+/** Keeps another number of workers, or replaces one. */
+async function changePool(
+  pool: Pool,
+  plan: MemberPlan,
+  order: { change: PoolChange; withinMs: number },
+): Promise<void> {
+  const { change, withinMs } = order;
+  if ("workers" in change) return pool.resize(Math.max(1, Math.ceil(change.workers / plan.workersEach)), withinMs);
+  const slot = Math.floor((change.restart - 1) / plan.workersEach);
+  const member = [...pool.members].find((each) => each.slot === slot && each.state.is === "ready");
+  if (member !== undefined) await pool.restart(member, withinMs);
+}
+
 interface Ending {
   readonly listener: Listener;
   readonly balancer: Balancer;
   readonly withinMs: number;
+  readonly handsOver: boolean;
 }
 
 /** Takes no connection any more, lets the queue and the workers finish, answers 503 to what is left at the deadline. */
-async function endWithin({ listener, balancer, withinMs }: Ending): Promise<void> {
+async function endWithin({ listener, balancer, withinMs, handsOver }: Ending): Promise<void> {
   const giveUp = () => {
     balancer.giveUp();
     setTimeout(() => listener.closeAll(), lastAnswersWithinMs).unref();
   };
   const deadline = setTimeout(giveUp, withinMs);
-  await listener.drain();
+  await listener.drain({ leavesIdle: handsOver });
   clearTimeout(deadline);
 }
 

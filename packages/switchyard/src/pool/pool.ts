@@ -11,8 +11,13 @@
 //   replace(member) ──► a successor is started beside it; once that is ready the member drains. A successor that dies is
 //                       started again like any other; a member that dies before that leaves the slot to its successor.
 //
+// Somebody who waits for the outcome (a reload, another size, a restart by hand) makes a change instead, one at a time:
+//
+//   reload, resize, restart ──► newcomers are started beside the old ──all are ready──► they have the slots; the old drain
+//                                          └──one can't be, or dies──► the newcomers end, the old go on; it rejects
+//
 // Invariants, checked by `assertInvariants`: every member that is not stopped is in `#members`; a slot has at most one
-// member that is starting or ready and is not about to be succeeded; nothing is started once `stop()` was called.
+// member that is starting or ready, no newcomer, and not about to be succeeded; nothing is started once `stop()` was called.
 
 import assert from "node:assert";
 import { nowMs } from "../clock.ts";
@@ -58,6 +63,8 @@ export class Member {
   overdue: NodeJS.Timeout | null = null;
   /** Whom it succeeds, when that one was not dead at its start. */
   readonly succeeds: Succession | null;
+  /** The change that it was started for, until that is done. */
+  change: Change | null = null;
 
   constructor(slot: number, handle: WorkerHandle, life: { readyByMs: number; succeeds: Succession | null }) {
     this.slot = slot;
@@ -78,11 +85,22 @@ interface Succession {
   readonly withinMs: number;
 }
 
+/** Newcomers that take over together or not at all. */
+interface Change {
+  readonly newcomers: ReadonlySet<Member>;
+  /** Newcomers that are not ready yet. */
+  readonly waiting: Set<Member>;
+  takeOver: () => void;
+  reject: (error: SwitchyardError) => void;
+}
+
 export class Pool {
   readonly #options: PoolOptions;
   readonly #members = new Set<Member>();
   /** Deaths in a row, by slot. */
   readonly #failures: number[];
+  #size: number;
+  #change: Change | null = null;
   readonly #timers = new Set<NodeJS.Timeout>();
   #isStopping = false;
   #restarts = 0;
@@ -91,7 +109,13 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#size = options.size;
     this.#failures = Array<number>(options.size).fill(0);
+  }
+
+  /** How many members it keeps. */
+  get size(): number {
+    return this.#size;
   }
 
   get members(): ReadonlySet<Member> {
@@ -106,8 +130,8 @@ export class Pool {
   /** Starts every worker. Resolves when all are ready; rejects with the first one's error when one can't be. */
   start(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#firstStart = { waiting: this.#options.size, resolve, reject };
-      for (let slot = 0; slot < this.#options.size; slot++) this.#startMember(slot, null);
+      this.#firstStart = { waiting: this.#size, resolve, reject };
+      for (let slot = 0; slot < this.#size; slot++) this.#startMember(slot, null);
     });
   }
 
@@ -126,12 +150,42 @@ export class Pool {
     this.#startMember(member.slot, { member, withinMs });
   }
 
-  /** Lets every member finish what is in flight; kills what is left after `withinMs`. Resolves when all have ended. */
-  async stop(withinMs: number): Promise<void> {
+  /** Replaces every member, by `size` new ones. The old have `withinMs` to finish, once all of the new are ready. */
+  reload({ size = this.#size, withinMs }: { size?: number; withinMs: number }): Promise<void> {
+    return this.#begin(slotsFrom(0, size), () => {
+      this.#size = size;
+      this.#retire((member) => !this.#isIn(member), withinMs);
+    });
+  }
+
+  /** Keeps another number of members from now on. */
+  resize(size: number, withinMs: number): Promise<void> {
+    return this.#begin(slotsFrom(this.#size, size), () => {
+      this.#size = size;
+      this.#retire((member) => member.slot >= size, withinMs);
+    });
+  }
+
+  /** Replaces one member. */
+  restart(member: Member, withinMs: number): Promise<void> {
+    this.#restarts++;
+    return this.#begin([member.slot], () =>
+      this.#retire((each) => each.slot === member.slot && !this.#isIn(each), withinMs),
+    );
+  }
+
+  /**
+   * Lets every member finish what is in flight; kills what is left after `withinMs`. Resolves when all have ended. With
+   * `handsOver`, somebody else serves from now on, and idle connections are not closed under their clients.
+   */
+  async stop(withinMs: number, handsOver = false): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
-    for (const member of this.#members) this.#stopMember(member, withinMs);
+    for (const member of this.#members) {
+      if (member.state.is === "draining") this.#hurry(member, withinMs, handsOver);
+      else this.#stopMember(member, withinMs, handsOver);
+    }
     if (this.#members.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
@@ -148,13 +202,58 @@ export class Pool {
     const taken = new Map<number, number>();
     for (const member of this.#members) {
       assert(member.state.is !== "stopped");
-      if (!member.hasSuccessor && member.state.is !== "draining")
+      if (!member.hasSuccessor && member.change === null && member.state.is !== "draining")
         taken.set(member.slot, (taken.get(member.slot) ?? 0) + 1);
     }
     for (const count of taken.values()) assert(count <= 1, "a slot has two workers");
   }
 
-  #startMember(slot: number, succeeds: Succession | null): void {
+  /** Starts newcomers in these slots; when all are ready, `takeOver` retires whoever is to go. */
+  #begin(slots: readonly number[], takeOver: () => void): Promise<void> {
+    if (this.#isStopping) return Promise.reject(stopping());
+    if (this.#change !== null) return Promise.reject(new Error("A pool makes one change at a time."));
+    return new Promise((resolve, reject) => {
+      const newcomers = new Set(slots.map((slot) => this.#startMember(slot, null)));
+      const done = () => {
+        takeOver();
+        this.#endChange();
+        resolve();
+      };
+      this.#change = { newcomers, waiting: new Set(newcomers), takeOver: done, reject };
+      for (const member of newcomers) member.change = this.#change;
+      if (newcomers.size === 0) done();
+    });
+  }
+
+  #isIn(member: Member): boolean {
+    return this.#change?.newcomers.has(member) ?? false;
+  }
+
+  #retire(isMeant: (member: Member) => boolean, withinMs: number): void {
+    for (const member of this.#members) if (isMeant(member)) this.#stopMember(member, withinMs);
+  }
+
+  #endChange(): void {
+    for (const member of this.#change?.newcomers ?? []) member.change = null;
+    this.#change = null;
+  }
+
+  /** A newcomer has ended before all were ready: the others end too, and those who were there stay. */
+  #failChange(change: Change, member: Member, death: Death): void {
+    this.#endChange();
+    for (const newcomer of change.newcomers) this.#stopMember(newcomer, 0);
+    change.reject(this.#isStopping ? stopping() : (member.failure ?? endedWhileLoading(death)));
+  }
+
+  /** Whether somebody is there, or on the way, to serve in a slot. */
+  #isTaken(slot: number): boolean {
+    for (const member of this.#members) {
+      if (member.slot === slot && member.state.is !== "draining" && member.change === null) return true;
+    }
+    return slot >= this.#size;
+  }
+
+  #startMember(slot: number, succeeds: Succession | null): Member {
     const readyByMs = nowMs() + this.#options.startTimeoutMs;
     const member = new Member(slot, this.#options.start(slot), { readyByMs, succeeds });
     this.#members.add(member);
@@ -169,6 +268,7 @@ export class Pool {
       });
       this.kill(member, "not ready in time");
     });
+    return member;
   }
 
   #onMessage(member: Member, message: FromWorker): void {
@@ -191,20 +291,29 @@ export class Pool {
     this.#options.onReady(member, message);
     const { succeeds } = member;
     if (succeeds !== null) this.#stopMember(succeeds.member, succeeds.withinMs);
+    const { change } = member;
+    if (change?.waiting.delete(member) && change.waiting.size === 0) change.takeOver();
     if (this.#firstStart !== null && --this.#firstStart.waiting === 0) {
       this.#firstStart.resolve();
       this.#firstStart = null;
     }
   }
 
-  #stopMember(member: Member, withinMs: number): void {
+  #stopMember(member: Member, withinMs: number, handsOver = true): void {
     if (member.state.is === "draining" || member.state.is === "stopped") return;
     // Nothing is in flight in one that is still loading its application.
     const finishMs = member.state.is === "starting" ? 0 : withinMs;
     member.state = { is: "draining", stopByMs: nowMs() + finishMs };
     this.#options.onRetire?.(member);
-    member.handle.send({ type: "stop", withinMs: finishMs });
+    member.handle.send({ type: "stop", withinMs: finishMs, handsOver });
     setTimeout(() => this.#killLate(member, finishMs), finishMs + this.#options.patienceMs).unref();
+  }
+
+  /** The server stops while this one still finishes: nobody will take its idle connections, and it has less time. */
+  #hurry(member: Member, withinMs: number, handsOver: boolean): void {
+    if (member.state.is !== "draining" || nowMs() + withinMs > member.state.stopByMs) withinMs = msUntil(member);
+    member.handle.send({ type: "stop", withinMs, handsOver });
+    setTimeout(() => this.#killLate(member, withinMs), withinMs + this.#options.patienceMs).unref();
   }
 
   #killLate(member: Member, withinMs: number): void {
@@ -225,6 +334,10 @@ export class Pool {
     this.#members.delete(member);
     this.#options.onGone(member, death);
     if (this.#members.size === 0) this.#whenEmpty?.();
+    if (member.change !== null) {
+      this.#failChange(member.change, member, death);
+      return;
+    }
     const wasAsked = stateBefore.is === "draining" || this.#isStopping;
     if (wasAsked) return;
     if (this.#firstStart !== null) {
@@ -262,7 +375,10 @@ export class Pool {
       `${name} ${member.number} ended (${reason}); another is started ${pauseMs === 0 ? "now" : `in ${pauseMs} ms`}`,
     );
     this.#restarts++;
-    const restart = () => this.#startMember(member.slot, member.succeeds);
+    const restart = () => {
+      // Another may have taken the slot during the pause, or it is gone.
+      if (!this.#isTaken(member.slot)) this.#startMember(member.slot, member.succeeds);
+    };
     if (pauseMs === 0) restart();
     else this.#after(pauseMs, restart);
   }
@@ -301,6 +417,21 @@ export class Pool {
 
 /** A replacement that fails to load while none is ready is tried this often before the server gives up. */
 const lastTry = 5;
+
+function slotsFrom(first: number, end: number): number[] {
+  return Array.from({ length: Math.max(0, end - first) }, (_, index) => first + index);
+}
+
+function msUntil(member: Member): number {
+  return member.state.is === "draining" ? Math.max(0, member.state.stopByMs - nowMs()) : 0;
+}
+
+function stopping(): SwitchyardError {
+  return new SwitchyardError("SY_STOPPING", {
+    saw: "The server is stopping.",
+    fix: "Start it again, then repeat the command.",
+  });
+}
 
 function endedWhileLoading(death: Death): SwitchyardError {
   return new SwitchyardError("SY_APP_EXITED", {

@@ -103,6 +103,7 @@ const typesFromWorker = new Set<string>([
   "impaired",
   "processes",
   "report",
+  "changed",
 ] satisfies FromWorker["type"][]);
 
 function isFromWorker(message: unknown): message is FromWorker {

@@ -21,9 +21,12 @@ export function hostThreads(parent: Parent, entry: URL): void {
   let waiting = order.workers.length;
   let isStopping = false;
 
-  parent.onStop = (withinMs) => {
+  parent.onReopenLogs = () => {
+    for (const thread of threads) thread.send({ type: "reopenLogs" });
+  };
+  parent.onStop = (withinMs, handsOver) => {
     isStopping = true;
-    for (const thread of threads) thread.send({ type: "stop", withinMs });
+    for (const thread of threads) thread.send({ type: "stop", withinMs, handsOver });
     if (threads.size === 0) process.exit(0);
   };
 

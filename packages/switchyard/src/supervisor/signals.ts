@@ -1,27 +1,41 @@
-// The signals that the supervisor answers to, as people know them.
+// The signals that the supervisor answers to, as people know them from other servers.
+//
+//   TERM          drain, then end            INT           end soon         either of them again   end now
+//   HUP           reload
+
+import { isatty } from "node:tty";
 
 export interface SignalActions {
-  /** SIGTERM, SIGINT: drain, then end. */
-  readonly stop: (signal: NodeJS.Signals) => void;
-  /** The same again, by somebody who does not want to wait: end now. */
+  readonly stop: (how: "graceful" | "quick", signal: NodeJS.Signals) => void;
+  /** TERM or INT once more, by somebody who does not want to wait. */
   readonly kill: (signal: NodeJS.Signals) => void;
+  readonly reload: () => void;
 }
 
 /** Listens until the returned function is called. */
-export function onSignals({ stop, kill }: SignalActions): () => void {
+export function onSignals(actions: SignalActions): () => void {
+  const hadTerminal = isatty(1);
   let isStopping = false;
   const onStop = (signal: NodeJS.Signals) => {
     if (isStopping) {
-      kill(signal);
+      actions.kill(signal);
       return;
     }
     isStopping = true;
-    stop(signal);
+    actions.stop(signal === "SIGINT" ? "quick" : "graceful", signal);
   };
-  process.on("SIGTERM", onStop);
-  process.on("SIGINT", onStop);
+  const listeners: Partial<Record<NodeJS.Signals, (signal: NodeJS.Signals) => void>> = {
+    SIGTERM: onStop,
+    SIGINT: onStop,
+    SIGHUP: (signal) => {
+      // The terminal that the server was started in was closed: nobody means a reload by that.
+      if (hadTerminal && !isatty(1)) onStop(signal);
+      else actions.reload();
+    },
+  };
+  const entries = Object.entries(listeners);
+  for (const [signal, listener] of entries) process.on(signal, listener);
   return () => {
-    process.removeListener("SIGTERM", onStop);
-    process.removeListener("SIGINT", onStop);
+    for (const [signal, listener] of entries) process.removeListener(signal, listener);
   };
 }

@@ -3,20 +3,26 @@
 // It binds the listening socket, starts the loop workers (or, for model sync, the balancer, which starts its own workers),
 // waits until each is ready, replaces one that dies, keeps the status page, and stops them all when it is told to.
 // It ends with exit code 0 after a stop, and with the application's error when that can't be loaded.
+//
+// Whoever steers it from outside calls its ServerControl. What changes the workers is done one at a time (changes.ts).
 
 import { constants } from "node:os";
+import { nowMs } from "../clock.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
-import type { SwitchyardError } from "../errors.ts";
-import type { FromWorker, StartOrder } from "../ipc/messages.ts";
+import { errorOf, reportOf, SwitchyardError } from "../errors.ts";
+import type { FromWorker, PoolChange, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import { afterDeath, noRequests, type ServerStatus, sumOf } from "../metrics/snapshot.ts";
+import { afterDeath, noRequests, type Phase, type ServerStatus, sumOf } from "../metrics/snapshot.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
+import type { ServerControl } from "../server-control.ts";
+import { Changes } from "./changes.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { readCpus } from "./machine.ts";
+import { assertReloadable, retireWithinMs } from "./reload.ts";
 import { onSignals } from "./signals.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 
@@ -24,7 +30,13 @@ export interface SupervisorParts {
   readonly settings: ServeSettings;
   readonly log: Log;
   /** Starts the status page, on a port of 127.0.0.1. Not called when the settings want none. */
-  readonly startAdmin: (options: { port: number; status: () => ServerStatus }) => Promise<Admin>;
+  readonly startAdmin: (options: {
+    port: number;
+    status: () => ServerStatus;
+    control: ServerControl;
+  }) => Promise<Admin>;
+  /** Reads the settings again, by what the config file says now. */
+  readonly readSettings: () => Promise<ServeSettings>;
 }
 
 interface Admin {
@@ -35,10 +47,9 @@ interface Admin {
 /** Runs the server until it is told to stop, and returns the command's exit code. */
 export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const { settings } = parts;
-  const plan = workerPlan(settings, readCpus());
-  const tls = readTlsFiles(settings);
+  const now = { settings, plan: workerPlan(settings, readCpus()), tls: readTlsFiles(settings) };
   const socket = await bindListeningSocket(settings);
-  const supervisor = new Supervisor({ ...parts, plan, tls, socket });
+  const supervisor = new Supervisor({ ...parts, socket }, now);
   try {
     return await supervisor.run();
   } finally {
@@ -46,15 +57,27 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   }
 }
 
-interface Parts extends SupervisorParts {
-  readonly plan: WorkerPlan;
-  readonly tls: TlsFiles | null;
+interface Parts extends Omit<SupervisorParts, "settings"> {
   readonly socket: ListeningSocket;
 }
 
-class Supervisor {
+/** What whoever is started is told: a reload replaces it. */
+interface Now {
+  readonly settings: ServeSettings;
+  readonly plan: WorkerPlan;
+  readonly tls: TlsFiles | null;
+}
+
+class Supervisor implements ServerControl {
   readonly #parts: Parts;
+  #now: Now;
   readonly #pool: Pool;
+  readonly #changes = new Changes();
+  /** Changes that a balancer was told to make, by their number. */
+  readonly #asked = new Map<number, { member: Member; resolve: () => void; reject: (error: Error) => void }>();
+  #lastAsked = 0;
+  #reloads = 0;
+  #phase: Phase = "starting";
   readonly #reports = new Map<Member, FromWorker & { type: "report" }>();
   /** What the members that have ended had counted. */
   #gone = { totals: noRequests, restarts: 0 };
@@ -63,20 +86,24 @@ class Supervisor {
   /** Workers that a balancer has started, by process. */
   readonly #ownWorkers = new Map<Member, readonly number[]>();
   #lastWatch: LastWatch | null = null;
-  #isStopping = false;
   #exitCode = 0;
   #resolveEnd: (exitCode: number) => void = () => {};
   #rejectEnd: (error: Error) => void = () => {};
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, now: Now) {
     this.#parts = parts;
-    const { settings, plan, log } = parts;
+    this.#now = now;
+    const { settings, plan } = now;
+    const { log } = parts;
     const isSync = settings.model === "sync";
+    const supervisor = this;
     this.#pool = new Pool({
       name: isSync ? "balancer" : plan.threads > 0 ? "process" : "worker",
       size: isSync ? 1 : plan.processes,
       start: (slot) => (isSync ? this.#startBalancer() : this.#startLoop(slot)),
-      startTimeoutMs: settings.startTimeoutMs,
+      get startTimeoutMs() {
+        return supervisor.#now.settings.startTimeoutMs;
+      },
       patienceMs: isSync ? balancerPatienceMs : workerPatienceMs,
       log,
       onReady: (_member, message) => {
@@ -94,14 +121,20 @@ class Supervisor {
       this.#resolveEnd = resolve;
       this.#rejectEnd = reject;
     });
-    const forgetSignals = onSignals({ stop: (signal) => this.#stop(signal), kill: (signal) => this.#kill(signal) });
+    const forgetSignals = onSignals({
+      stop: (how, signal) => this.#stop(how, signal),
+      kill: (signal) => this.#kill(signal),
+      // Its outcome is in the log.
+      reload: () => void this.reload().catch(() => {}),
+    });
     try {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
       const started = this.#pool.start();
       started.catch(() => {});
       this.#admin = await this.#startAdmin();
       await Promise.race([started, ended]);
-      if (!this.#isStopping) {
+      if (this.#phase === "starting") {
+        this.#phase = "serving";
         // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
         this.#lastWatch = startLastWatch();
         this.#updateLastWatch();
@@ -117,7 +150,8 @@ class Supervisor {
   }
 
   #startLoop(slot: number): ProcessHandle {
-    const { plan, socket } = this.#parts;
+    const { plan } = this.#now;
+    const { socket } = this.#parts;
     const perProcess = Math.max(1, plan.threads);
     const workers = Array.from({ length: perProcess }, (_, index) => slot * perProcess + index + 1);
     const handle = new ProcessHandle({
@@ -129,7 +163,8 @@ class Supervisor {
   }
 
   #startBalancer(): ProcessHandle {
-    const { plan, socket } = this.#parts;
+    const { plan } = this.#now;
+    const { socket } = this.#parts;
     const workers = Array.from({ length: plan.total }, (_, index) => index + 1);
     const handle = new ProcessHandle({
       entry: siblingModule(import.meta.url, "../pool/main"),
@@ -140,15 +175,17 @@ class Supervisor {
   }
 
   #orderFor(workers: number[]): StartOrder {
-    const { settings, tls, socket, plan } = this.#parts;
+    const { settings, tls, plan } = this.#now;
+    const { socket } = this.#parts;
     return { settings: { ...settings, workers: plan.processes }, address: socket.address, workers, tls };
   }
 
   #onReady(message: FromWorker & { type: "ready" }): void {
-    if (this.#application !== null) return;
+    if (this.#application === message.application) return;
     this.#application = message.application;
-    const { log, settings } = this.#parts;
-    log.info({ application: message.application }, `Found ${message.application} in ${settings.app}.`);
+    const { log } = this.#parts;
+    const { app } = this.#now.settings;
+    log.info({ application: message.application }, `Found ${message.application} in ${app}.`);
     const { address } = this.#parts.socket;
     if (message.askedPort !== null && typeof address === "object" && message.askedPort !== address.port) {
       log.info(
@@ -159,7 +196,7 @@ class Supervisor {
   }
 
   #onMessage(member: Member, message: FromWorker): void {
-    const { log, settings } = this.#parts;
+    const { log } = this.#parts;
     switch (message.type) {
       case "report":
         this.#reports.set(member, message);
@@ -171,7 +208,10 @@ class Supervisor {
       case "impaired":
         if (member.state.is !== "ready" || member.hasSuccessor) return;
         log.error({ pid: member.handle.pid, cause: message.cause }, `${message.cause}; its process is replaced.`);
-        this.#pool.replace(member, settings.drainTimeoutMs);
+        this.#pool.replace(member, retireWithinMs(this.#now.settings));
+        return;
+      case "changed":
+        this.#settle(message.id, message.error === null ? null : errorOf(message.error));
         return;
     }
   }
@@ -184,6 +224,7 @@ class Supervisor {
   }
 
   #onGone(member: Member): void {
+    for (const [id, asked] of this.#asked) if (asked.member === member) this.#settle(id, balancerIsGone());
     this.#ownWorkers.delete(member);
     this.#updateLastWatch();
     const report = this.#reports.get(member);
@@ -196,25 +237,30 @@ class Supervisor {
   }
 
   #announce(): void {
-    const { log, settings, plan, socket } = this.#parts;
+    const { log, socket } = this.#parts;
+    const { settings, plan, tls } = this.#now;
     const workers = plan.total === 1 ? "1 worker" : `${plan.total} workers`;
     log.info({ model: settings.model, workers: plan.total }, `Model ${settings.model}, ${workers}: ${plan.why}.`);
     if (this.#admin !== null) log.info({ url: this.#admin.url }, `Status page: ${this.#admin.url}`);
-    const url = urlOf(socket, this.#parts.tls !== null);
+    const url = urlOf(socket, tls !== null);
     log.info({ url }, `Serving at ${url}`);
   }
 
   async #startAdmin(): Promise<Admin | null> {
-    const { settings, startAdmin } = this.#parts;
-    if (settings.adminPort === null) return null;
-    return startAdmin({ port: settings.adminPort, status: () => this.#status() });
+    const { adminPort } = this.#now.settings;
+    if (adminPort === null) return null;
+    return this.#parts.startAdmin({ port: adminPort, status: () => this.status(), control: this });
   }
 
-  #status(): ServerStatus {
-    const { settings, plan, socket, tls } = this.#parts;
+  status(): ServerStatus {
+    const { settings, plan, tls } = this.#now;
+    const { socket } = this.#parts;
     const reports = [...this.#reports.values()];
     const { totals, restarts } = this.#gone;
     return {
+      phase: this.#phase,
+      change: this.#changes.current,
+      reloads: this.#reloads,
       application: { file: settings.app, description: this.#application },
       model: settings.model,
       workersWanted: plan.total,
@@ -228,16 +274,115 @@ class Supervisor {
     };
   }
 
-  #stop(signal: NodeJS.Signals): void {
-    const { log, settings, socket } = this.#parts;
-    this.#isStopping = true;
+  reload(): Promise<void> {
+    return this.#changes.reload(async () => {
+      const { log } = this.#parts;
+      const before = this.#now;
+      const startedAtMs = nowMs();
+      log.info({}, "Reload: new workers are started beside the old.");
+      try {
+        const settings = await this.#parts.readSettings();
+        assertReloadable(before.settings, settings);
+        this.#assertServing();
+        const plan = settings.workers === before.settings.workers ? before.plan : workerPlan(settings, readCpus());
+        this.#now = { settings, plan, tls: readTlsFiles(settings) };
+        const size = this.#isSync ? 1 : plan.processes;
+        await this.#pool.reload({ size, withinMs: retireWithinMs(before.settings) });
+      } catch (error) {
+        this.#now = before;
+        const { code, saw, fix } = reportOf(error);
+        log.error({ code, saw, fix }, "The reload failed; the workers that were there go on.");
+        throw error;
+      }
+      this.#reloads++;
+      const tookMs = Math.round(nowMs() - startedAtMs);
+      log.info({ tookMs, reloads: this.#reloads }, `Reloaded in ${tookMs} ms; the old workers finish what they have.`);
+    });
+  }
+
+  async scale(lane: string, workers: number): Promise<void> {
+    if (lane !== "default") throw noLane(lane);
+    assertCount(workers);
+    await this.#changes.run("scale", async () => {
+      this.#assertServing();
+      const { settings, plan } = this.#now;
+      const perProcess = Math.max(1, plan.threads);
+      const processes = Math.ceil(workers / perProcess);
+      if (this.#isSync) await this.#askBalancer({ workers });
+      else await this.#pool.resize(processes, retireWithinMs(settings));
+      const total = this.#isSync ? workers : processes * perProcess;
+      this.#now = { ...this.#now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
+      this.#parts.log.info({ workers: total }, `Scaled from ${plan.total} to ${total} workers.`);
+    });
+  }
+
+  async restart(worker: number): Promise<void> {
+    await this.#changes.run("restart", async () => {
+      this.#assertServing();
+      const { settings, plan } = this.#now;
+      if (!Number.isInteger(worker) || worker < 1 || worker > plan.total) throw noWorker(worker, plan.total);
+      if (this.#isSync) {
+        await this.#askBalancer({ restart: worker });
+      } else {
+        const slot = Math.floor((worker - 1) / Math.max(1, plan.threads));
+        const member = [...this.#pool.members].find((each) => each.slot === slot && each.state.is === "ready");
+        // Without one that is ready, another is on its way already.
+        if (member !== undefined) await this.#pool.restart(member, retireWithinMs(settings));
+      }
+      this.#parts.log.info({ worker }, `Worker ${worker} was replaced, as asked for.`);
+    });
+  }
+
+  stop(how: "graceful" | "quick"): void {
+    this.#stop(how, null);
+  }
+
+  reopenLogs(): void {
+    for (const { handle } of this.#pool.members) handle.send({ type: "reopenLogs" });
+  }
+
+  get #isSync(): boolean {
+    return this.#now.settings.model === "sync";
+  }
+
+  #assertServing(): void {
+    if (this.#phase === "serving") return;
+    throw new SwitchyardError("SY_STOPPING", {
+      saw: `The server is ${this.#phase}.`,
+      fix: "Do it again when the server serves.",
+    });
+  }
+
+  #askBalancer(change: PoolChange): Promise<void> {
+    const member = [...this.#pool.members].find(({ state }) => state.is === "ready");
+    if (member === undefined) return Promise.reject(balancerIsGone());
+    const id = ++this.#lastAsked;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { member, resolve, reject });
+      member.handle.send({ type: "change", id, change });
+    });
+  }
+
+  #settle(id: number, error: Error | null): void {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (error === null) asked?.resolve();
+    else asked?.reject(error);
+  }
+
+  #stop(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
+    if (this.#phase === "draining") return;
+    const { log, socket } = this.#parts;
+    const { drainTimeoutMs } = this.#now.settings;
+    const withinMs = how === "quick" ? Math.min(quickStopMs, drainTimeoutMs) : drainTimeoutMs;
+    this.#phase = "draining";
     // The kernel goes on to take connections for a socket that anybody holds open.
     socket.close();
     log.info(
-      { signal },
-      `${signal}: no new requests; ending when those in flight are answered, in ${settings.drainTimeoutMs} ms at the latest.`,
+      { signal, withinMs },
+      `${signal ?? "Told to stop"}: no new requests; ending when those in flight are answered, in ${withinMs} ms at the latest.`,
     );
-    void this.#pool.stop(settings.drainTimeoutMs).then(() => {
+    void this.#pool.stop(withinMs).then(() => {
       log.info({}, "Stopped.");
       this.#resolveEnd(this.#exitCode);
     });
@@ -254,12 +399,45 @@ class Supervisor {
   }
 }
 
+/** What requests in flight have of a quick stop, in milliseconds. */
+const quickStopMs = 1_000;
 /** How much longer than the drain's deadline a loop worker may take to end, in milliseconds: its application cleans up. */
 const workerPatienceMs = 1_000;
 /** A balancer gives its clients a last moment, and then its own workers theirs. */
 const balancerPatienceMs = 3_000;
 /** What shells add to a signal's number for the exit code of a program that it ended. */
 const exitCodeOfSignal = 128;
+
+function assertCount(workers: number): void {
+  if (Number.isInteger(workers) && workers >= 1 && workers <= mostWorkers) return;
+  throw new SwitchyardError("SY_SCALE", {
+    saw: `${workers} is not a number of workers.`,
+    fix: `Give a whole number from 1 to ${mostWorkers}.`,
+  });
+}
+
+const mostWorkers = 1024;
+
+function noLane(lane: string): SwitchyardError {
+  return new SwitchyardError("SY_NO_LANE", {
+    saw: `The server has no lane "${lane}".`,
+    fix: 'Name one that "switchyard lanes" lists; a server without lanes has one, "default".',
+  });
+}
+
+function noWorker(worker: number, total: number): SwitchyardError {
+  return new SwitchyardError("SY_NO_WORKER", {
+    saw: `There is no worker ${worker}.`,
+    fix: total === 1 ? "Its only worker is 1." : `Its workers are 1 to ${total}.`,
+  });
+}
+
+function balancerIsGone(): SwitchyardError {
+  return new SwitchyardError("SY_WORKER_DIED", {
+    saw: "The balancer ended before it was done.",
+    fix: 'Look at "switchyard status", then do it again.',
+  });
+}
 
 function urlOf({ address }: ListeningSocket, isSecure: boolean): string {
   if (typeof address === "string") return `unix:${address}`;

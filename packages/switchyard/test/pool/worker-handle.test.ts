@@ -48,10 +48,10 @@ for (const [kind, make] of Object.entries(kinds)) {
   test(`${kind}: a worker that is told to stop ends with code 0, and its end is told once`, async (t) => {
     const { handle, received, exits, exited } = start(t, make("obeys"));
     await received(1);
-    handle.send({ type: "stop", withinMs: 1_000 });
+    handle.send({ type: "stop", withinMs: 1_000, handsOver: false });
     assert.equal((await exited).code, 0);
     // Neither throws, and neither makes for a second end.
-    handle.send({ type: "stop", withinMs: 1_000 });
+    handle.send({ type: "stop", withinMs: 1_000, handsOver: false });
     handle.kill();
     await new Promise(setImmediate);
     assert.equal(exits.length, 1);

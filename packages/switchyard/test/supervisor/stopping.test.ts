@@ -34,7 +34,7 @@ for (const [model, args] of Object.entries(models)) {
     const [held] = await gate.waitFor(1);
     const processes = descendantsOf(server.pid);
 
-    const exited = server.stop(model === "hybrid" ? "SIGINT" : "SIGTERM");
+    const exited = server.stop();
     const { error, statuses } = await idle.outcome;
     assert.deepEqual({ error, statuses }, { error: null, statuses: [200] });
     await assertRefused(server);
@@ -61,6 +61,17 @@ for (const model of ["hybrid", "sync"] as const) {
     const expected = model === "sync" ? [503] : [];
     assert.deepEqual((await held.outcome).statuses, expected);
     assert.deepEqual((await stuck.outcome).statuses, expected);
+    await waitUntilEnded(processes);
+  });
+
+  test(`${model}: SIGINT ends the server soon, whatever is in flight`, async (t) => {
+    const { gate, server, client } = await start(t, models[model]);
+    const held = client.send("/gate");
+    await gate.waitFor(1);
+    const processes = descendantsOf(server.pid);
+    assert.equal(await server.stop("SIGINT"), 0);
+    assert.equal(server.lines.find(({ signal }) => signal === "SIGINT")?.withinMs, 1_000);
+    assert.deepEqual((await held.outcome).statuses, model === "sync" ? [503] : []);
     await waitUntilEnded(processes);
   });
 
