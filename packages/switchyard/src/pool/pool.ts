@@ -248,7 +248,8 @@ export class Pool {
   /** Whether somebody is there, or on the way, to serve in a slot. */
   #isTaken(slot: number): boolean {
     for (const member of this.#members) {
-      if (member.slot === slot && member.state.is !== "draining" && member.change === null) return true;
+      if (member.slot !== slot || member.hasSuccessor || member.change !== null) continue;
+      if (member.state.is !== "draining") return true;
     }
     return slot >= this.#size;
   }

@@ -73,7 +73,7 @@ for (const [model, args] of Object.entries(models)) {
       args: [...args, "--no-access-log"],
       env: { VERSION_FILE: version.file },
     });
-    const before = (await server.status()).workers.map(({ pid }) => pid);
+    const before = (await server.waitForStatus(({ workers }) => workers.length > 0)).workers.map(({ pid }) => pid);
     const load = startLoad(t, server.url, { clients: 4 });
     await load.answered(10);
     version.set("bad");
