@@ -56,6 +56,7 @@ function buildAddon() {
 /** Compiles TypeScript to each package's dist; the compiler itself skips what is up to date. */
 function compile() {
   const key = hashOf([
+    ...filesBelow(join(root, "packages", "switchyard", "dashboard")),
     ...["greenlet", "switchyard"].flatMap((name) => [
       ...filesBelow(join(root, "packages", name, "src")),
       join(root, "packages", name, "tsconfig.json"),

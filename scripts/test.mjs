@@ -4,13 +4,16 @@
 // and a machine that is merely slow must not fail them.
 
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
+import { installBrowser } from "./browser.mjs";
 
 const named = process.argv.slice(2);
 const files =
   named.length > 0
     ? named
     : ["packages/*/test/**/*.test.ts", "examples/*/test/*.test.ts"].flatMap((glob) => globSync(glob)).sort();
+if (files.some((file) => readFileSync(file, "utf8").includes("/browser.ts"))) installBrowser();
+
 const { status } = spawnSync(
   process.execPath,
   ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...files],

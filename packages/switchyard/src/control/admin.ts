@@ -1,11 +1,11 @@
-// The status page: a small HTTP server on a loopback port of the supervisor's own, so that it answers when every worker is
-// stuck. It shows and never changes anything.
+// The admin server: a small HTTP server on a loopback port of the supervisor's own, so that it answers when every worker is
+// stuck. It has the dashboard, the status as JSON, and what tells a balancer outside whether to send requests here.
 
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
-import { statusPage } from "./status-page.ts";
+import { Dashboard } from "./dashboard/dashboard.ts";
 
 export interface AdminServer {
   readonly url: string;
@@ -16,9 +16,14 @@ const host = "127.0.0.1";
 
 /** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
 export function startAdminServer(options: { port: number; status: () => ServerStatus }): Promise<AdminServer> {
+  const dashboard = new Dashboard({ status: options.status });
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5_000, requestTimeout: 5_000 },
-    (request, response) => answer(request, response, options.status),
+    (request, response) => {
+      const pathname = pathOf(request);
+      if (!dashboard.answer(request, response, pathname))
+        answer(request, response, { pathname, status: options.status });
+    },
   );
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options.port)));
@@ -27,6 +32,7 @@ export function startAdminServer(options: { port: number; status: () => ServerSt
       resolve({
         url: `http://${host}:${port}/`,
         close: () => {
+          dashboard.close();
           server.close();
           server.closeAllConnections();
         },
@@ -35,16 +41,22 @@ export function startAdminServer(options: { port: number; status: () => ServerSt
   });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, status: () => ServerStatus): void {
+/** The path of a request's target, as it was written: what is no path is no page of ours either. */
+function pathOf({ url = "/" }: IncomingMessage): string {
+  return url.split("?", 1)[0]!;
+}
+
+interface Question {
+  readonly pathname: string;
+  readonly status: () => ServerStatus;
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, { pathname, status }: Question): void {
   if (request.method !== "GET" && request.method !== "HEAD") {
     send(response, 405, "text/plain; charset=utf-8", "Only GET and HEAD are answered here.\n");
     return;
   }
-  const { pathname } = new URL(request.url ?? "/", "http://status.invalid");
   switch (pathname) {
-    case "/":
-      send(response, 200, "text/html; charset=utf-8", statusPage());
-      return;
     case "/status":
       send(response, 200, "application/json", `${JSON.stringify(status())}\n`);
       return;
@@ -71,9 +83,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
     "Content-Length": Buffer.byteLength(body),
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
-    // The page has its own script and style only, and nobody may put it into a frame.
-    "Content-Security-Policy":
-      "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   });
   response.end(body);
 }

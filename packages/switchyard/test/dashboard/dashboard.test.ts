@@ -1,0 +1,139 @@
+// The dashboard as its user meets it: in a real browser, beside a real server.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, type TestContext, test } from "node:test";
+import { Accounting } from "../harness/accounting.ts";
+import { startGate } from "../harness/gate.ts";
+import { startServer, type TestServer } from "../harness/server.ts";
+import { closeBrowser, openPage, skip } from "./browser.ts";
+
+after(closeBrowser);
+
+async function adminUrl(server: TestServer): Promise<string> {
+  const line = await server.waitForLine(({ msg }) => msg?.startsWith("Status page: ") ?? false);
+  return String(line.url);
+}
+
+async function startHeld(t: TestContext, args: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), "switchyard-held-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const hold = join(folder, "hold");
+  const server = await startServer(t, { app: "held-start/app.mjs", args, env: { HOLD_START: hold } });
+  return { server, hold: () => writeFileSync(hold, ""), letGo: () => rmSync(hold) };
+}
+
+test("a queue is seen to form under load, and to empty", { skip }, async (t) => {
+  const gate = await startGate(t);
+  const server = await startServer(t, {
+    app: "faults/app.mjs",
+    args: ["--model", "sync", "--workers", "2", "--no-access-log"],
+    env: { ...gate.env },
+  });
+  const { page, faults } = await openPage(t, await adminUrl(server));
+  await page.waitForSelector('.queue-bar[aria-valuenow="0"]');
+  assert.equal(await page.locator(".slot.busy").count(), 0);
+
+  const client = new Accounting(server);
+  const sent = Array.from({ length: 7 }, () => client.send("/gate"));
+  await page.waitForSelector('.queue-bar[aria-valuenow="5"]');
+  await page.waitForSelector(".slot.busy >> nth=1");
+  assert.equal(await page.locator(".queue-wagons i").count(), 5);
+  assert.match((await page.locator(".queue").textContent()) ?? "", /5 requests waiting.*limit 1,024/);
+
+  gate.open();
+  await Promise.all(sent.map(({ outcome }) => outcome));
+  await page.waitForSelector('.queue-bar[aria-valuenow="0"]');
+  await page.locator(".slot.busy").first().waitFor({ state: "detached" });
+  assert.deepEqual(faults, []);
+});
+
+test("a worker that is killed is seen to die and to come back", { skip }, async (t) => {
+  const { server, hold, letGo } = await startHeld(t, ["--model", "hybrid", "--workers", "2"]);
+  const { page, faults } = await openPage(t, await adminUrl(server));
+  await page.waitForSelector('.slot[data-state="ready"] >> nth=1');
+  const { workers } = await server.status();
+  const victim = workers.find(({ worker }) => worker === 2);
+  assert.ok(victim);
+
+  hold();
+  process.kill(victim.pid, "SIGKILL");
+  await page.waitForSelector('.slot[data-worker="2"][data-state="missing"]');
+  assert.match((await page.locator(".condition").textContent()) ?? "", /1 of 2 ready/);
+  await page.getByText(`Worker 2 (process ${victim.pid}) has gone.`, { exact: true }).first().waitFor();
+
+  letGo();
+  await page.waitForSelector('.slot[data-worker="2"][data-state="ready"]');
+  const successor = (await server.status()).workers.find(({ worker }) => worker === 2);
+  await page.getByText(`Worker 2 (process ${successor?.pid}) is there.`, { exact: true }).first().waitFor();
+  assert.match((await page.locator(".condition").textContent()) ?? "", /serving/);
+  assert.deepEqual(faults, []);
+});
+
+test("requests that were answered before the page was opened are in its charts", { skip }, async (t) => {
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async", "--no-access-log"] });
+  const { page, faults } = await openPage(t, await adminUrl(server));
+  for (let sent = 0; sent < 5; sent++) await server.get("/");
+  const chart = page.getByRole("img", { name: /^Requests a second .* answered: now [\d.]+, at most [1-9]/ });
+  await chart.waitFor();
+
+  await page.reload();
+  await chart.waitFor();
+  assert.ok((await page.locator(".uplot canvas").count()) >= 2);
+  assert.deepEqual(faults, []);
+});
+
+test("the page says when the server has gone", { skip }, async (t) => {
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async"] });
+  const { page } = await openPage(t, await adminUrl(server));
+  await page.getByText("serving", { exact: true }).waitFor();
+  await server.stop();
+  await page.getByText("no answer", { exact: true }).waitFor();
+  assert.match((await page.locator('p[role="status"]').textContent()) ?? "", /does not answer/);
+});
+
+test("everything on the page can be reached and read by keyboard, and has a name", { skip }, async (t) => {
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "sync", "--workers", "2"] });
+  const { page } = await openPage(t, await adminUrl(server));
+  await page.getByText("serving", { exact: true }).waitFor();
+  const wanted = await page.locator("a, button:not(:disabled), [tabindex='0'], summary").count();
+  const reached = new Set<string>();
+  for (let press = 0; press < wanted; press++) {
+    await page.keyboard.press("Tab");
+    reached.add(
+      await page.evaluate<string>("(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()"),
+    );
+  }
+  assert.equal(reached.size, wanted);
+  assert.ok(!reached.has(""));
+  for (const role of ["button", "img", "meter", "link", "region"] as const) {
+    // An image of text that stands beside it has an empty alternative, and no role with it.
+    for (const each of await page.getByRole(role).all()) {
+      assert.match(await each.ariaSnapshot(), /"[^"]+"/, `a nameless ${role}: ${await each.innerHTML()}`);
+    }
+  }
+});
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`on a phone nothing is cut off, and text stands out from its ground (${colorScheme})`, { skip }, async (t) => {
+    const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "sync", "--workers", "3"] });
+    const { page, faults } = await openPage(t, await adminUrl(server), {
+      colorScheme,
+      viewport: { width: 360, height: 740 },
+      reducedMotion: "reduce",
+    });
+    await page.getByText("serving", { exact: true }).waitFor();
+    assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"));
+    const brightnessOf = async (property: string) => {
+      const colour = await page.evaluate<string>(`getComputedStyle(document.body).${property}`);
+      return (colour.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, each) => sum + Number(each), 0);
+    };
+    const brightness = { ground: await brightnessOf("backgroundColor"), ink: await brightnessOf("color") };
+    assert.ok(colorScheme === "light" ? brightness.ground > 600 : brightness.ground < 150, JSON.stringify(brightness));
+    assert.ok(Math.abs(brightness.ground - brightness.ink) > 400);
+    assert.equal(await page.evaluate("document.getAnimations().length"), 0);
+    assert.deepEqual(faults, []);
+  });
+}
