@@ -80,6 +80,18 @@ export const errorRecords = {
   SY_NO_LANE: { fault: "user", exitCode: 83, when: "A lane was named that the server does not have." },
   SY_NO_WORKER: { fault: "user", exitCode: 84, when: "A worker was named that the server does not have." },
   SY_SCALE: { fault: "user", exitCode: 85, when: "A server was told to keep a number of workers that it can't keep." },
+  SY_NO_SERVER: { fault: "user", exitCode: 86, when: "A command found no running server, or it does not answer." },
+  SY_SEVERAL_SERVERS: {
+    fault: "user",
+    exitCode: 87,
+    when: "Several servers were started in the folder, and the command was not told which one is meant.",
+  },
+  SY_CONTROL_SOCKET: {
+    fault: "system",
+    exitCode: 88,
+    when: "The control socket can't be made, or belongs to a server that is running.",
+  },
+  SY_CONTROL_REQUEST: { fault: "user", exitCode: 89, when: "What came over the control socket is no command." },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

@@ -7,6 +7,13 @@ export function mainHelp(): string {
 
 Usage:
   switchyard serve <file> [options]   serve an application
+  switchyard status                   show the server that was started in this folder
+  switchyard workers, lanes           list its workers, or its lanes
+  switchyard reload                   replace its workers without losing a request
+  switchyard scale [lane] <workers>   keep another number of workers
+  switchyard restart <worker>         replace one worker
+  switchyard logs --reopen            open its log files again
+  switchyard stop                     stop it
   switchyard plan [options]           how many workers an expected load needs, under each model
   switchyard help [command]           print this, or a command's options
   switchyard --version                print the version

@@ -6,7 +6,19 @@
 import { SwitchyardError } from "../errors.ts";
 import { printError, printText } from "./print.ts";
 
-const commands = ["serve", "plan", "help"] as const;
+const commands = [
+  "serve",
+  "status",
+  "workers",
+  "lanes",
+  "reload",
+  "scale",
+  "restart",
+  "stop",
+  "logs",
+  "plan",
+  "help",
+] as const;
 
 // Of what is thrown where nobody waits for it, Node would print the stack alone, with an exit code that says nothing.
 process.on("uncaughtException", (error) => process.exit(report(error)));
@@ -37,6 +49,16 @@ async function main(args: readonly string[]): Promise<number> {
       return (await import("./serve.ts")).serve(rest);
     case "plan":
       return (await import("./plan.ts")).runPlan(rest);
+    case "status":
+    case "workers":
+    case "lanes":
+      return (await import("./status.ts")).runStatus(command, rest);
+    case "reload":
+    case "scale":
+    case "restart":
+    case "stop":
+    case "logs":
+      return (await import("./steer.ts")).runSteer(command, rest);
     default:
       throw await unknownCommand(command);
   }
@@ -47,6 +69,18 @@ async function help([command]: readonly string[]): Promise<number> {
   if (command === undefined) return printText(mainHelp());
   if (command === "serve") return printText(serveHelp());
   if (command === "plan") return printText((await import("./plan.ts")).planHelp());
+  switch (command) {
+    case "status":
+    case "workers":
+    case "lanes":
+      return printText((await import("./status.ts")).statusHelp(command));
+    case "reload":
+    case "scale":
+    case "restart":
+    case "stop":
+    case "logs":
+      return printText((await import("./steer.ts")).steerHelp(command));
+  }
   throw await unknownCommand(command);
 }
 

@@ -24,6 +24,12 @@ export async function serve(args: readonly string[]): Promise<number> {
       settings,
       log: createLogger({ level: settings.logLevel, component: "supervisor" }),
       readSettings: () => readAgain(args),
+      startControl: async (options) =>
+        (await import("../control/socket.ts")).startControlSocket({
+          ...options,
+          cwd: process.cwd(),
+          predecessor: null,
+        }),
       startAdmin: async (options) => (await import("../control/admin.ts")).startAdminServer(options),
     });
   } catch (error) {

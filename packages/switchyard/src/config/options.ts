@@ -133,6 +133,16 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     defaultProse: "any free port",
     prose: "The port of the status page, health and metrics, always on 127.0.0.1. 0 takes any free one.",
   },
+  controlSocket: {
+    flag: "control-socket",
+    offFlag: "no-control-socket",
+    group: "Listening",
+    kind: orOff(path({ allowed: "the path of a UNIX socket" })),
+    default: "auto",
+    defaultProse: "one in the user's runtime folder, which the commands find from the same folder",
+    prose:
+      "The UNIX socket, for this user alone, over which switchyard status, reload, scale and stop reach the server.",
+  },
   tlsCert: {
     flag: "tls-cert",
     group: "Listening",

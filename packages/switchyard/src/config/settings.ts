@@ -48,6 +48,8 @@ export interface ServeSettings {
   readonly unix: string | null;
   /** The status page's port on 127.0.0.1: 0 for any free one, null for none. */
   readonly adminPort: number | null;
+  /** The control socket's path; "auto" where the commands look for it, null for none. */
+  readonly controlSocket: string | null;
   readonly tlsCert: string | null;
   readonly tlsKey: string | null;
 

@@ -47,6 +47,8 @@ export interface ServerStatus {
   readonly change: string | null;
   /** Reloads that have succeeded. */
   readonly reloads: number;
+  /** Processes that were replaced and still finish what they have. */
+  readonly retiring: number;
   readonly application: { readonly file: string; readonly description: string | null };
   readonly model: string;
   readonly workersWanted: number;

@@ -6,7 +6,15 @@ import { optionRecords } from "../config/options.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
 
-const fixedKeys = ["host", "port", "unix", "adminPort", "model", "threads"] as const satisfies readonly OptionKey[];
+const fixedKeys = [
+  "host",
+  "port",
+  "unix",
+  "adminPort",
+  "controlSocket",
+  "model",
+  "threads",
+] as const satisfies readonly OptionKey[];
 
 /** @throws {SwitchyardError} `SY_RELOAD_SETTING` */
 export function assertReloadable(before: ServeSettings, after: ServeSettings): void {

@@ -35,6 +35,8 @@ export interface SupervisorParts {
     status: () => ServerStatus;
     control: ServerControl;
   }) => Promise<Admin>;
+  /** Makes the control socket. Not called when the settings want none. */
+  readonly startControl: (options: { path: string | null; control: ServerControl }) => Promise<{ close(): void }>;
   /** Reads the settings again, by what the config file says now. */
   readonly readSettings: () => Promise<ServeSettings>;
 }
@@ -83,6 +85,7 @@ class Supervisor implements ServerControl {
   #gone = { totals: noRequests, restarts: 0 };
   #application: string | null = null;
   #admin: Admin | null = null;
+  #control: { close(): void } | null = null;
   /** Workers that a balancer has started, by process. */
   readonly #ownWorkers = new Map<Member, readonly number[]>();
   #lastWatch: LastWatch | null = null;
@@ -131,6 +134,7 @@ class Supervisor implements ServerControl {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
       const started = this.#pool.start();
       started.catch(() => {});
+      this.#control = await this.#startControl();
       this.#admin = await this.#startAdmin();
       await Promise.race([started, ended]);
       if (this.#phase === "starting") {
@@ -144,6 +148,7 @@ class Supervisor implements ServerControl {
     } finally {
       forgetSignals();
       this.#admin?.close();
+      this.#control?.close();
       this.#pool.killAll("the server ends");
       this.#lastWatch?.close();
     }
@@ -252,6 +257,21 @@ class Supervisor implements ServerControl {
     return this.#parts.startAdmin({ port: adminPort, status: () => this.status(), control: this });
   }
 
+  async #startControl(): Promise<{ close(): void } | null> {
+    const { controlSocket } = this.#now.settings;
+    if (controlSocket === null) return null;
+    const isAsked = controlSocket !== "auto";
+    try {
+      return await this.#parts.startControl({ path: isAsked ? controlSocket : null, control: this });
+    } catch (error) {
+      if (isAsked) throw error;
+      // A container may have no folder that can be written to; the server needs none.
+      const { code, saw, fix } = reportOf(error);
+      this.#parts.log.warn({ code, saw, fix }, "There is no control socket: the commands can't reach this server.");
+      return null;
+    }
+  }
+
   status(): ServerStatus {
     const { settings, plan, tls } = this.#now;
     const { socket } = this.#parts;
@@ -261,6 +281,7 @@ class Supervisor implements ServerControl {
       phase: this.#phase,
       change: this.#changes.current,
       reloads: this.#reloads,
+      retiring: [...this.#pool.members].filter(({ state }) => state.is === "draining").length,
       application: { file: settings.app, description: this.#application },
       model: settings.model,
       workersWanted: plan.total,

@@ -40,6 +40,7 @@ test("with nothing given, every option has its default", () => {
     port: 3000,
     unix: null,
     adminPort: 0,
+    controlSocket: "auto",
     tlsCert: null,
     tlsKey: null,
     lanes: [],

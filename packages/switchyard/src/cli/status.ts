@@ -1,0 +1,127 @@
+// `switchyard status`, `workers` and `lanes`: what a running server says of itself, as a table or as JSON.
+
+import { isatty } from "node:tty";
+import { toggle } from "../config/values.ts";
+import { ask, findSocket } from "../control/client.ts";
+import type { ServerStatus, WorkerSnapshot } from "../metrics/snapshot.ts";
+import { flagsHelp, parseCommandLine } from "./command-flags.ts";
+import { printText } from "./print.ts";
+import { controlFlag, noArguments } from "./steer.ts";
+import { type Column, table } from "./table.ts";
+
+const flags = {
+  json: { kind: toggle(), prose: "Prints JSON: everything that the server tells, on one line." },
+  watch: { kind: toggle(), prose: "Prints it again every second, until you press Ctrl-C." },
+  ...controlFlag,
+} as const;
+
+type View = "status" | "workers" | "lanes";
+
+const views: Record<View, { shows: (status: ServerStatus) => string; json: (status: ServerStatus) => unknown }> = {
+  status: { shows: statusText, json: (status) => status },
+  workers: { shows: workersText, json: ({ workers }) => workers },
+  lanes: { shows: lanesText, json: lanesOf },
+};
+
+const prose: Record<View, string> = {
+  status: "Shows the server that was started in this folder: what it serves, its requests and its workers.",
+  workers: "Lists the workers of the server that was started in this folder.",
+  lanes: "Lists the lanes of the server that was started in this folder.",
+};
+
+export function statusHelp(view: View): string {
+  return `Usage: switchyard ${view} [options]
+
+${prose[view]}
+
+${flagsHelp(flags)}`;
+}
+
+/** Prints a view and returns the exit code. */
+export async function runStatus(view: View, args: readonly string[]): Promise<number> {
+  const { values, positionals, help } = parseCommandLine(view, { args, flags });
+  if (help) return printText(statusHelp(view));
+  noArguments(view, positionals);
+  const socket = await findSocket(values["control-socket"]);
+  for (;;) {
+    const { status } = await ask(socket, { command: "status" });
+    const text = values.json ? `${JSON.stringify(views[view].json(status))}\n` : views[view].shows(status);
+    printText(values.watch && !values.json && isatty(1) ? `${clearScreen}${text}` : text);
+    if (!values.watch) return 0;
+    await new Promise((resolve) => setTimeout(resolve, watchEveryMs));
+  }
+}
+
+const watchEveryMs = 1_000;
+/** To the upper left, then everything after it erased (ECMA-48: CUP, ED). */
+const clearScreen = "\x1b[H\x1b[2J";
+
+function statusText(status: ServerStatus): string {
+  const { application, totals, queue } = status;
+  const ready = status.workers.filter(({ state }) => state === "ready").length;
+  const facts = [
+    ["serves", `${application.description ?? "nothing yet"} in ${application.file}`],
+    ["at", status.url],
+    ["model", `${status.model}: ${status.why}`],
+    ["state", status.change === null ? status.phase : `${status.phase}; ${status.change} under way`],
+    ["process", String(status.pid)],
+    ["workers", `${ready} of ${status.workersWanted} ready; ${status.restarts} replaced, ${status.reloads} reloads`],
+    ["requests", requestsText(totals)],
+    ...(queue === null
+      ? []
+      : [
+          [
+            "queue",
+            `${queue.length} of ${queue.limit}; ${queue.refused} refused, ${queue.abandoned} left by their client`,
+          ],
+        ]),
+  ];
+  const lines = facts.map(([name, value]) => `${name!.padEnd(8)}  ${value}`);
+  return `${lines.join("\n")}\n\n${workersText(status)}`;
+}
+
+function requestsText(counts: ServerStatus["totals"]): string {
+  const of = (name: keyof typeof counts) => counts[name].toLocaleString("en-US");
+  return `${of("inFlight")} in flight; ${of("answered")} answered, ${of("failed")} failed, ${of("aborted")} aborted, ${of("refused")} refused`;
+}
+
+const workerColumns: readonly Column<WorkerSnapshot>[] = [
+  { head: "worker", cell: ({ worker }) => worker },
+  { head: "state", cell: ({ state }) => state },
+  { head: "model", cell: ({ model, isolation }) => (isolation === "thread" ? `${model}, thread` : model) },
+  { head: "in flight", cell: ({ requests }) => requests.inFlight },
+  { head: "answered", cell: ({ requests }) => requests.answered },
+  { head: "failed", cell: ({ requests }) => requests.failed },
+  { head: "aborted", cell: ({ requests }) => requests.aborted },
+  { head: "refused", cell: ({ requests }) => requests.refused },
+  { head: "memory", cell: ({ rssBytes }) => `${Math.round(rssBytes / 1024 ** 2)} MiB` },
+  { head: "pid", cell: ({ pid }) => String(pid) },
+];
+
+function workersText({ workers }: ServerStatus): string {
+  return table(workerColumns, workers);
+}
+
+interface Lane {
+  readonly name: string;
+  readonly model: string;
+  readonly workers: number;
+  readonly inFlight: number;
+}
+
+/** A server without lanes has one, for every request. */
+function lanesOf({ model, workersWanted, totals }: ServerStatus): Lane[] {
+  return [{ name: "default", model, workers: workersWanted, inFlight: totals.inFlight }];
+}
+
+function lanesText(status: ServerStatus): string {
+  return table<Lane>(
+    [
+      { head: "lane", cell: ({ name }) => name },
+      { head: "model", cell: ({ model }) => model },
+      { head: "workers", cell: ({ workers }) => workers },
+      { head: "in flight", cell: ({ inFlight }) => inFlight },
+    ],
+    lanesOf(status),
+  );
+}
