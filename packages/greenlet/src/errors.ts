@@ -11,6 +11,8 @@ export const errorCodes = {
   ERR_TOO_MANY_GREENLETS: "As many greenlets are alive as may be, or the machine gives no more threads.",
   ERR_WAIT_TIMEOUT: "A wait took longer than its timeout.",
   ERR_INVALID_ARGUMENT: "An argument is not of the kind that the function takes.",
+  ERR_INVALID_STATE: "A call does not fit the state of the object that it was made on.",
+  ERR_SHUT_DOWN: "The queue or channel has been shut down.",
   ERR_VERSION_CONFLICT: "Two versions of the package that can't work together are loaded in one thread.",
 } as const;
 
@@ -27,7 +29,7 @@ export interface ErrorParts {
 
 /** What this package throws. `message` is both parts, one after the other. */
 export class GreenletError extends Error {
-  override readonly name = "GreenletError";
+  override readonly name: string = "GreenletError";
   readonly code: GreenletErrorCode;
   readonly saw: string;
   readonly fix: string;

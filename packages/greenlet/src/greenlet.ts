@@ -10,10 +10,12 @@
 // function's does.
 
 import { type InspectOptions, inspect } from "node:util";
+import { withoutOwnFrames } from "./error-frames.ts";
 import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
-import { hubLimits } from "./limits.ts";
-import { runningTask, startTask, Task, type Wakeable } from "./switching.ts";
+import { hubLimits, type Link } from "./limits.ts";
+import { framesOf, runningTask, startTask, Task, type Wakeable } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
+import { startTimer } from "./timer.ts";
 import { parkUntil, type WaitOptions } from "./wait.ts";
 import { runSoon } from "./waiter.ts";
 
@@ -37,6 +39,8 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   /** For people: the function's name, or "greenlet 7". */
   name: string;
 
+  /** @internal Its place among those that are alive. */
+  admission: Link | null = null;
   #body: (() => unknown) | null;
   #state: GreenletState = "pending";
   #isStarted = false;
@@ -44,10 +48,13 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   #outcome: unknown = undefined;
   #hasFailed = false;
   #waiter: Wakeable | null = null;
-  /** An error to be thrown from the next wait: the greenlet was killed while it ran. */
-  #pendingKill: { reason: unknown } | null = null;
+  /** To be thrown from its next waits, one each: they came while it ran, or when it had been woken and not yet resumed. */
+  #interrupts: unknown[] | null = null;
+  #stopStartTimer: (() => void) | null = null;
+  #controller: AbortController | null = null;
+  #locals: Map<unknown, unknown> | null = null;
   #wasKilled = false;
-  #links: Set<(greenlet: this) => void> | null = null;
+  #links: Set<() => void> | null = null;
   #isObserved = false;
   #promise: Promise<T> | null = null;
   #settlePromise: { resolve(value: T): void; reject(error: unknown): void } | null = null;
@@ -88,16 +95,24 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   /** Starts it in the next microtask, in order. Does nothing when it was started before. */
   start(): this {
     if (this.#isStarted) return this;
-    hubLimits.admit();
+    hubLimits.admit(this);
     this.#isStarted = true;
-    runSoon(() => {
-      if (this.#state !== "pending") return;
-      try {
-        this.#begin();
-      } catch (error) {
-        this.#finish(true, error);
-      }
-    });
+    runSoon(() => this.#beginOrFail());
+    return this;
+  }
+
+  /** As `start()`, after `ms` milliseconds. It counts as alive from now on, and a kill before then means that it never runs. */
+  startLater(ms: number): this {
+    if (typeof ms !== "number" || Number.isNaN(ms)) {
+      throw new GreenletError("ERR_INVALID_ARGUMENT", {
+        saw: `A greenlet was to start after ${String(ms)} ms.`,
+        fix: "Give a number of milliseconds.",
+      });
+    }
+    if (this.#isStarted) return this;
+    hubLimits.admit(this);
+    this.#isStarted = true;
+    this.#stopStartTimer = startTimer(ms, () => this.#beginOrFail());
     return this;
   }
 
@@ -108,13 +123,13 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
    */
   startNow(): this {
     if (this.#isStarted) return this;
-    hubLimits.admit();
+    hubLimits.admit(this);
     this.#isStarted = true;
     try {
       this.#begin();
     } catch (error) {
       this.#state = "done";
-      hubLimits.leave();
+      hubLimits.leave(this);
       throw error;
     }
     return this;
@@ -148,6 +163,11 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
    */
   link(callback: (greenlet: this) => void): Unlink {
     this.#observe();
+    return this.onEnd(callback);
+  }
+
+  /** @internal As `link`, by somebody who does not look after its error. */
+  onEnd(callback: (greenlet: this) => void): Unlink {
     if (this.#state === "done") {
       let isLinked = true;
       queueMicrotask(() => isLinked && callback(this));
@@ -156,12 +176,48 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
       };
     }
     // Each link is its own, also when one function is linked twice.
-    const link = (greenlet: this) => callback(greenlet);
+    const link = () => callback(this);
     this.#links ??= new Set();
     this.#links.add(link);
     return () => {
       this.#links?.delete(link);
     };
+  }
+
+  /** As `link`, for an end with a value only. */
+  linkValue(callback: (greenlet: this) => void): Unlink {
+    return this.link((greenlet) => greenlet.successful && callback(greenlet));
+  }
+
+  /** As `link`, for an end by an error only. */
+  linkException(callback: (greenlet: this) => void): Unlink {
+    return this.link((greenlet) => !greenlet.successful && callback(greenlet));
+  }
+
+  /** Aborted, with the kill's reason, once it is killed: pass it to what it starts, such as fetch(). */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  /** Values that belong to this greenlet, by any key. Not inherited. */
+  get locals(): Map<unknown, unknown> {
+    this.#locals ??= new Map();
+    return this.#locals;
+  }
+
+  /** For people: what a parked greenlet waits for; empty when it waits for nothing. */
+  get waitsFor(): string {
+    if (this.#state !== "parked") return "";
+    return this.#waiter === null && this.bodyEnded
+      ? "the promise that its function returned"
+      : (this.#waiter?.waitsFor ?? "");
+  }
+
+  /** The frames in which it is parked, or in which it runs; empty when it is not on a stack. */
+  stack(): string {
+    if (runningTask() === this) return withoutOwnFrames(String(new Error().stack));
+    return this.#waiter === null ? "" : withoutOwnFrames(framesOf(this));
   }
 
   /**
@@ -174,10 +230,29 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   kill(reason: unknown = new GreenletExit(), options: KillOptions = {}): boolean {
     if (this.#state !== "done" && !this.#wasKilled) {
       this.#wasKilled = true;
+      this.#controller?.abort(reason);
       this.#kill(reason);
     }
     if (options.block !== true) return this.ready;
     return this.#joinFor(this.kill, options.timeout === undefined ? {} : { timeout: options.timeout });
+  }
+
+  /** `using greenlet = spawn(...)`: kills it, and in a greenlet waits until it has ended. */
+  [Symbol.dispose](): void {
+    if (this.ready) return;
+    // Whoever disposes of it does not ask what became of it.
+    this.#observe();
+    const self = runningTask();
+    if (self === this) return;
+    this.kill();
+    if (self !== null && self.switchBans === 0) this.join();
+  }
+
+  /** `await using greenlet = spawn(...)`, in async code: kills it and waits until it has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#observe();
+    this.kill();
+    await this.promise().catch(() => {});
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a greenlet is awaitable by design
@@ -236,17 +311,36 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
 
   /** What console.log shows: who it is and how it stands. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const name = this.name === `greenlet ${this.id}` ? "" : ` ${JSON.stringify(this.name)}`;
     const outcome = this.ready ? ` ${this.#hasFailed ? "failed with" : "with"} ${inspect(this.#outcome, options)}` : "";
-    return `Greenlet ${this.id}${name} (${this.#state}${outcome})`;
+    const waitsFor = this.waitsFor === "" ? "" : `, waits for ${this.waitsFor}`;
+    return `Greenlet ${this.title.slice("greenlet ".length)} (${this.#state}${outcome}${waitsFor})`;
+  }
+
+  /** @internal */
+  override get title(): string {
+    const name = this.name === `greenlet ${this.id}` ? "" : ` ${JSON.stringify(this.name)}`;
+    return `greenlet ${this.id}${name}`;
   }
 
   /** @internal */
   override beforeWait(): void {
-    const kill = this.#pendingKill;
-    if (kill === null) return;
-    this.#pendingKill = null;
-    throw kill.reason;
+    if (this.#interrupts === null) return;
+    const reason = this.#interrupts.shift();
+    if (this.#interrupts.length === 0) this.#interrupts = null;
+    throw reason;
+  }
+
+  /** @internal Throws `reason` from where it waits; from its next wait when it runs, or has been woken already. */
+  interrupt(reason: unknown): void {
+    if (this.bodyEnded || this.#waiter?.fail(reason)) return;
+    this.#interrupts ??= [];
+    this.#interrupts.push(reason);
+  }
+
+  /** @internal Takes an interrupt back that has not been thrown yet. */
+  withdraw(reason: unknown): void {
+    const left = this.#interrupts?.filter((each) => each !== reason) ?? [];
+    this.#interrupts = left.length > 0 ? left : null;
   }
 
   /** @internal */
@@ -266,23 +360,28 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     startTask(this);
   }
 
+  #beginOrFail(): void {
+    if (this.#state !== "pending") return;
+    try {
+      this.#begin();
+    } catch (error) {
+      this.#finish(true, error);
+    }
+  }
+
   #kill(reason: unknown): void {
     if (this.#state === "pending") {
       const wasStarted = this.#isStarted;
       this.#isStarted = true;
-      if (!wasStarted) hubLimits.admit();
+      if (!wasStarted) hubLimits.admit(this);
+      this.#stopStartTimer?.();
       this.#finish(true, reason);
       return;
     }
     if (runningTask() === this) throw reason;
-    if (this.#state === "running") {
-      this.#pendingKill = { reason };
-    } else if (this.#waiter === null) {
-      // Its body has ended and the promise that it returned is abandoned.
-      this.#finish(true, reason);
-    } else {
-      this.#waiter.fail(reason);
-    }
+    // A promise that the body has returned is abandoned.
+    if (this.bodyEnded) this.#finish(true, reason);
+    else this.interrupt(reason);
   }
 
   #finish(hasFailed: boolean, outcome: unknown): void {
@@ -291,12 +390,13 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     this.#body = null;
     this.#hasFailed = hasFailed && !(outcome instanceof GreenletExit);
     this.#outcome = outcome;
-    hubLimits.leave();
+    this.#locals = null;
+    hubLimits.leave(this);
     this.#settle();
     if (this.#links === null) return;
     for (const link of this.#links) {
       const links = this.#links;
-      queueMicrotask(() => links.has(link) && link(this));
+      queueMicrotask(() => links.has(link) && link());
     }
   }
 

@@ -6,11 +6,33 @@
 import { addon } from "./addon.ts";
 import { GreenletError } from "./errors.ts";
 
+/** @internal A place in the ring of what is alive. */
+export interface Link {
+  readonly member: Admitted | null;
+  previous: Link;
+  next: Link;
+}
+
+/** What is counted: it holds its place, so that leaving costs no search. */
+export interface Admitted {
+  admission: Link | null;
+}
+
+function newRing(): Link {
+  // A ring of one: it is its own neighbour, which can't be written in one expression.
+  const ring = { member: null } as unknown as Link;
+  ring.previous = ring;
+  ring.next = ring;
+  return ring;
+}
+
 class HubLimits {
   #live = 0;
   #mostSeen = 0;
   #started = 0;
   #max: number | null = null;
+  /** Heads a ring of everything that is alive, oldest first: linked, because a set costs more than a switch does. */
+  readonly #ring: Link = newRing();
 
   get live(): number {
     return this.#live;
@@ -40,7 +62,7 @@ class HubLimits {
   }
 
   /** @throws {GreenletError} `ERR_TOO_MANY_GREENLETS`, and `ERR_ADDON_UNAVAILABLE` at the first use. */
-  admit(): void {
+  admit(member: Admitted): void {
     if (this.#live >= this.max) {
       throw new GreenletError("ERR_TOO_MANY_GREENLETS", {
         saw: `${this.#live} greenlets are alive in this thread, and hub.maxGreenlets is ${this.max}.`,
@@ -50,10 +72,27 @@ class HubLimits {
     this.#started++;
     this.#live++;
     if (this.#live > this.#mostSeen) this.#mostSeen = this.#live;
+    const ring = this.#ring;
+    const link: Link = { member, previous: ring.previous, next: ring };
+    ring.previous.next = link;
+    ring.previous = link;
+    member.admission = link;
   }
 
-  leave(): void {
+  leave(member: Admitted): void {
     this.#live--;
+    const link = member.admission;
+    if (link === null) return;
+    link.previous.next = link.next;
+    link.next.previous = link.previous;
+    member.admission = null;
+  }
+
+  /** Everything that is alive, in the order in which it was started. */
+  members(): Admitted[] {
+    const all: Admitted[] = [];
+    for (let link = this.#ring.next; link.member !== null; link = link.next) all.push(link.member);
+    return all;
   }
 }
 

@@ -20,6 +20,15 @@ export function spawnNow<A extends unknown[], T>(fn: (...args: A) => T, ...args:
   return greenletFor(fn, undefined, args).startNow();
 }
 
+/** As `spawn`, started after `ms` milliseconds. It counts as alive meanwhile; killed before, it never runs. */
+export function spawnLater<A extends unknown[], T>(
+  ms: number,
+  fn: (...args: A) => T,
+  ...args: A
+): Greenlet<Awaited<T>> {
+  return greenletFor(fn, undefined, args).startLater(ms);
+}
+
 /** A function that runs `fn` in a greenlet of its own, started at once, and returns a promise of its value. Keeps `this`. */
 export function greenletify<This, A extends unknown[], R>(
   fn: (this: This, ...args: A) => R,

@@ -15,7 +15,7 @@ import { GreenletError } from "./errors.ts";
 /** What switching needs of a greenlet. */
 export abstract class Task {
   /** @internal The stack it runs on, from its start to its end. */
-  stack: GreenletStack | null = null;
+  runsOn: GreenletStack | null = null;
   /** @internal Whether its body has returned. */
   bodyEnded = false;
   /** @internal Gives it an async id of its own, and the AsyncLocalStorage stores of whoever made it. */
@@ -26,6 +26,8 @@ export abstract class Task {
   switchBans = 0;
   /** @internal How many modules it is in the middle of loading with require(). */
   moduleLoads = 0;
+  /** @internal For people: which greenlet this is. */
+  abstract get title(): string;
   /** @internal Called before a wait is arranged. Throws the reason of a kill that came while the task ran. */
   abstract beforeWait(): void;
   /** @internal Called just before the task leaves its stack; `waiter` can end the wait. */
@@ -40,7 +42,16 @@ export abstract class Task {
 
 /** What can end a wait from outside. */
 export interface Wakeable {
+  /** For people: what the greenlet waits for. */
+  readonly waitsFor: string;
+  /** False when the wait had ended before. */
   fail(error: unknown): boolean;
+}
+
+/** Told of each time that a task is entered and left. */
+export interface SwitchWatch {
+  entered(task: Task): void;
+  left(task: Task): void;
 }
 
 /** @internal */
@@ -69,6 +80,9 @@ let stacks = 0;
 const idle: GreenletStack[] = [];
 /** The fewest idle stacks since the last trim: so many were not needed. */
 let fewestIdle = 0;
+let watch: SwitchWatch | null = null;
+/** Set while a parked task is entered only to read its frames. */
+let probe: { stack?: string } | null = null;
 let trimmer: NodeJS.Timeout | undefined;
 
 export function runningTask(): Task | null {
@@ -77,6 +91,27 @@ export function runningTask(): Task | null {
 
 export function switchCounts(): SwitchCounts {
   return { switches, stacks, idleStacks: idle.length };
+}
+
+/** Has `newWatch` told of every switch; null for nobody, which costs nothing. */
+export function watchSwitches(newWatch: SwitchWatch | null): void {
+  watch = newWatch;
+}
+
+/** The frames of a task that is parked in `parkTask()`. Enters it for a moment, in which none of its own code runs. */
+export function framesOf(task: Task): string {
+  const holder: { stack?: string } = {};
+  const watchMeanwhile = watch;
+  watch = null;
+  probe = holder;
+  try {
+    enterTask(task);
+  } finally {
+    probe = null;
+    watch = watchMeanwhile;
+  }
+  switches--;
+  return String(holder.stack ?? "");
 }
 
 /**
@@ -89,25 +124,27 @@ export function startTask(task: Task): void {
   const stack = idle.pop() ?? createStack(binding);
   if (idle.length < fewestIdle) fewestIdle = idle.length;
   stack.next = task;
-  task.stack = stack;
+  task.runsOn = stack;
   enterTask(task);
 }
 
 /** Switches to a task that is parked, or about to start, and returns when it has parked or ended. */
 export function enterTask(task: Task): void {
-  const { stack } = task;
+  const stack = task.runsOn;
   if (stack === null || binding === null) return;
   const resumer = running;
   running = task;
   switches++;
+  watch?.entered(task);
   try {
     // Only a worker's termination ends a stack whose task has not ended.
     if (task.scope.runInAsyncScope(binding.resume, undefined, stack.index) === true) stacks--;
   } finally {
     running = resumer;
+    watch?.left(task);
   }
   if (!task.bodyEnded) return;
-  task.stack = null;
+  task.runsOn = null;
   idle.push(stack);
   trimmer ??= setInterval(trimIdleStacks, trimEveryMs).unref();
   task.scope.emitDestroy();
@@ -123,7 +160,12 @@ export function enterTask(task: Task): void {
 export function parkTask(task: Task): void {
   if (binding === null) return;
   const scopes = executionAsyncId() === task.asyncId ? null : leaveScopes(binding, task.asyncId);
-  const hasParked = binding.park(true);
+  let hasParked = binding.park(true);
+  while (probe !== null) {
+    Error.captureStackTrace(probe, parkTask);
+    probe = null;
+    hasParked = binding.park(true);
+  }
   if (scopes !== null) returnToScopes(binding, scopes);
   if (!hasParked) throw pinnedByMicrotasks();
 }

@@ -6,6 +6,7 @@
 import { type AnyFunction, GreenletError, notInGreenlet } from "./errors.ts";
 import { runningTask, type Task } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
+import { startTimer } from "./timer.ts";
 import { Waiter } from "./waiter.ts";
 
 export interface WaitOptions {
@@ -26,7 +27,7 @@ export function wait<T>(value: T, options?: WaitOptions): Awaited<T> {
   const task = taskFor(wait);
   if (!isThenable(value)) return value as Awaited<T>; // what is not thenable is its own awaited value
   if (options !== undefined) checkOptions(options);
-  const waiter = new Waiter(task);
+  const waiter = new Waiter(task, "a promise");
   Promise.resolve(value).then(waiter.resumeWithValue, waiter.resumeWithError);
   const outcome = options === undefined ? waiter.park() : parkWithin(waiter, options);
   if (outcome === timeoutPassed) throw timedOut(wait, options);
@@ -41,8 +42,8 @@ export function sleep(ms = 0): void {
       fix: "Give it a number of milliseconds.",
     });
   }
-  const waiter = new Waiter(taskFor(sleep));
-  const stop = ms > 0 ? startTimer(waiter, ms) : startImmediate(waiter);
+  const waiter = new Waiter(taskFor(sleep), ms > 0 ? `a timer of ${ms} ms` : "the next turn of the event loop");
+  const stop = ms > 0 ? startTimer(ms, () => waiter.resumeWithValue(undefined)) : startImmediate(waiter);
   try {
     waiter.park();
   } finally {
@@ -84,7 +85,7 @@ export function parkUntil(
 ): boolean {
   const task = taskFor(caller);
   checkOptions(options);
-  const waiter = new Waiter(task);
+  const waiter = new Waiter(task, caller.name);
   const takeBack = arrange(() => void waiter.wake());
   try {
     return parkWithin(waiter, options) !== timeoutPassed;
@@ -100,22 +101,27 @@ export function taskFor(caller: AnyFunction): Task {
   return task;
 }
 
-const timeoutPassed = Symbol("the timeout passed");
+/** What `parkWithin` gives when the timeout passed first. */
+export const timeoutPassed = Symbol("the timeout passed");
 
 /** As `waiter.park()`, ended by the options too: with `timeoutPassed`, or by throwing the signal's reason. */
-function parkWithin(waiter: Waiter, { timeout, signal }: WaitOptions): unknown {
-  const timer = timeout === undefined ? undefined : setTimeout(() => waiter.resumeWithValue(timeoutPassed), timeout);
+export function parkWithin(waiter: Waiter, { timeout, signal }: WaitOptions): unknown {
+  const stop =
+    timeout === undefined || timeout === Infinity
+      ? undefined
+      : startTimer(timeout, () => waiter.resumeWithValue(timeoutPassed));
   const abort = () => void waiter.fail(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   try {
     return waiter.park();
   } finally {
-    clearTimeout(timer);
+    stop?.();
     signal?.removeEventListener("abort", abort);
   }
 }
 
-function checkOptions({ timeout, signal }: WaitOptions): void {
+/** @throws {GreenletError} `ERR_INVALID_ARGUMENT`; the signal's reason when it is aborted already. */
+export function checkOptions({ timeout, signal }: WaitOptions): void {
   if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
     throw new GreenletError("ERR_INVALID_ARGUMENT", {
       saw: `The option timeout is ${String(timeout)}.`,
@@ -123,11 +129,6 @@ function checkOptions({ timeout, signal }: WaitOptions): void {
     });
   }
   signal?.throwIfAborted();
-}
-
-function startTimer(waiter: Waiter, ms: number): () => void {
-  const timer = setTimeout(waiter.resumeWithValue, ms);
-  return () => clearTimeout(timer);
 }
 
 function startImmediate(waiter: Waiter): () => void {

@@ -8,19 +8,23 @@
 //                          │  wake(), fail() from anywhere                ▲
 //                          └───────────► woken ───────────────────────────┘ in the next microtask
 
+import { showWhereWaited } from "./error-frames.ts";
 import { assertMayPark, enterTask, parkTask, type Task } from "./switching.ts";
 
 export class Waiter {
   readonly #task: Task;
+  /** For people: what the greenlet waits for. */
+  readonly waitsFor: string;
   #isSettled = false;
   #hasFailed = false;
   #outcome: unknown = undefined;
 
   /** Throws what forbids `task` to wait at all: withoutSwitching(), or a kill that came while it ran. */
-  constructor(task: Task) {
+  constructor(task: Task, waitsFor = "") {
     assertMayPark(task);
     task.beforeWait();
     this.#task = task;
+    this.waitsFor = waitsFor;
   }
 
   /** Parks the greenlet until there is an outcome; returns the value or throws the error. */
@@ -33,7 +37,10 @@ export class Waiter {
       this.#isSettled = true;
       this.#task.hasResumed();
     }
-    if (this.#hasFailed) throw this.#outcome;
+    if (this.#hasFailed) {
+      showWhereWaited(this.#outcome, this.#task, this.park);
+      throw this.#outcome;
+    }
     return this.#outcome;
   }
 

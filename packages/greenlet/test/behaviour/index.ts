@@ -7,4 +7,6 @@ import "./suspension.ts";
 import "./async-context.ts";
 import "./limits.ts";
 import "./process.ts";
+import "./sync.ts";
+import "./groups.ts";
 import "./monkey.ts";

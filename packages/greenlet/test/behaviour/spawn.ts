@@ -175,7 +175,7 @@ test("util.inspect shows a greenlet's name, state and outcome", async () => {
   await greenlet;
   assert.equal(inspect(greenlet), `Greenlet ${greenlet.id} "fetchAll" (done with [ 1 ])`);
   const unnamed = spawnNow(() => sleep());
-  assert.equal(inspect(unnamed), `Greenlet ${unnamed.id} (parked)`);
+  assert.equal(inspect(unnamed), `Greenlet ${unnamed.id} (parked, waits for the next turn of the event loop)`);
   await unnamed;
 });
 
