@@ -1,4 +1,4 @@
-// Prints docs/options.md and docs/errors.md from the records in the code. With --check it writes nothing, and fails when a
+// Prints docs/options.md, docs/errors.md and docs/metrics.md from the records in the code. With --check it writes nothing, and fails when a
 // page is not what the records say.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -13,8 +13,9 @@ import {
   type OptionRecord,
 } from "../packages/switchyard/src/config/options.ts";
 import { errorRecords, type Fault } from "../packages/switchyard/src/errors.ts";
+import { metricDefinitions } from "../packages/switchyard/src/metrics/definitions.ts";
 
-const pages = { "options.md": optionsPage(), "errors.md": errorsPage() };
+const pages = { "options.md": optionsPage(), "errors.md": errorsPage(), "metrics.md": metricsPage() };
 const isCheck = process.argv.includes("--check");
 
 for (const [name, text] of Object.entries(pages)) {
@@ -119,6 +120,30 @@ ${Object.entries(faults)
   .join("; ")}.
 
 | Code | Fault | Exit code | When |
+|---|---|---|---|
+${rows.join("\n")}
+`;
+}
+
+function metricsPage(): string {
+  const rows = metricDefinitions.map(({ name, type, unit, labels, help }) => {
+    const labelled = labels.length === 0 ? "" : `{${labels.join(", ")}}`;
+    return `| \`${name}\`${labelled} | ${type} | ${unit} | ${help} |`;
+  });
+  return `# Metrics
+
+<!-- Printed by scripts/print-docs.ts from packages/switchyard/src/metrics/definitions.ts. Change that, not this. -->
+
+\`/metrics\` on the admin port (\`--admin-port\`) is what Prometheus scrapes, in its text format. The supervisor answers it from
+what the workers told it last, four times a second, and asks nobody: it answers when every worker is stuck. Beside it are
+\`/status\` (the same as JSON, and more), \`/livez\` (200 as long as the supervisor runs) and \`/readyz\` (200 when each lane
+has a worker that is ready, else 503).
+
+Counters start at 0 with the supervisor and never go backwards: what a worker had counted is kept when it ends. Requests that
+were in flight in it are then aborted ones. Durations are histograms, so a quantile over any time is
+\`histogram_quantile(0.99, sum by (le, lane) (rate(switchyard_run_seconds_bucket[5m])))\`.
+
+| Metric | Type | Unit | What it is |
 |---|---|---|---|
 ${rows.join("\n")}
 `;

@@ -3,6 +3,7 @@
 
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
+import { exposition, expositionType } from "../metrics/exposition.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
@@ -60,6 +61,9 @@ function answer(request: IncomingMessage, response: ServerResponse, { pathname, 
     case "/status":
       send(response, 200, "application/json", `${JSON.stringify(status())}\n`);
       return;
+    case "/metrics":
+      send(response, 200, expositionType, exposition(status()));
+      return;
     case "/livez":
       send(response, 200, "text/plain; charset=utf-8", "ok\n");
       return;
@@ -67,7 +71,7 @@ function answer(request: IncomingMessage, response: ServerResponse, { pathname, 
       sendReadiness(response, status());
       return;
     default:
-      send(response, 404, "text/plain; charset=utf-8", "There are /, /status, /livez and /readyz here.\n");
+      send(response, 404, "text/plain; charset=utf-8", "There are /, /status, /metrics, /livez and /readyz here.\n");
   }
 }
 

@@ -1,16 +1,18 @@
 // The account of one worker's requests: each that begins is entered once, and left once as answered, failed or aborted.
 //
-// It is on the path of every request, so an entry is two fields on the response and one listener that all responses
-// share. Writes the access line, and knows which responses are still to come when the worker drains.
+// It is on the path of every request, so an entry is a few fields on the response and one listener that all responses
+// share. Writes the access line, meters each lane, and knows which responses are still to come when the worker drains.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
-import type { RequestCounts } from "../metrics/snapshot.ts";
+import { type RequestCounts, sumOf } from "../metrics/snapshot.ts";
+import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts";
 import { isSent } from "./front.ts";
 
 const begunAt = Symbol("begunAt");
+const meteredBy = Symbol("meteredBy");
 const assignedAt = Symbol("assignedAt");
 const assignedTo = Symbol("assignedTo");
 const bytesBefore = Symbol("bytesBefore");
@@ -27,6 +29,8 @@ interface CountedSocket extends Socket {
 
 interface Entered extends ServerResponse {
   [begunAt]?: number;
+  /** The meter of its lane, when that is not the default lane. */
+  [meteredBy]?: LaneMeter;
   /** When a sync worker got it, and which; a loop worker runs what it takes at once. */
   [assignedAt]?: number;
   [assignedTo]?: number;
@@ -60,11 +64,8 @@ export class Account {
   readonly #options: AccountOptions;
   readonly #open = new Set<ServerResponse>();
   readonly #onClose: (this: ServerResponse) => void;
-  #begun = 0;
-  #answered = 0;
-  #failed = 0;
-  #aborted = 0;
-  #refused = 0;
+  readonly #defaultMeter = new LaneMeter(defaultLane);
+  readonly #meters = new Map<string, LaneMeter>([[defaultLane, this.#defaultMeter]]);
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -74,21 +75,32 @@ export class Account {
     };
   }
 
-  /** Enters a request that goes to the application. */
-  begin(request: IncomingMessage, response: ServerResponse): void {
-    this.#begun++;
-    this.#open.add(response);
-    if (this.#options.accessLog !== null) {
-      (response as Entered)[begunAt] = nowMs();
-      this.#noteSocket(request.socket, response);
+  /** The meter of a lane: one for each name. Hand it to `begin` with each request of that lane. */
+  meter(lane: string): LaneMeter {
+    let meter = this.#meters.get(lane);
+    if (meter === undefined) {
+      meter = new LaneMeter(lane);
+      this.#meters.set(lane, meter);
     }
+    return meter;
+  }
+
+  /** Enters a request that goes to the application. */
+  begin(request: IncomingMessage, response: ServerResponse, meter: LaneMeter = this.#defaultMeter): void {
+    meter.begun++;
+    if (meter !== this.#defaultMeter) (response as Entered)[meteredBy] = meter;
+    this.#open.add(response);
+    (response as Entered)[begunAt] = nowMs();
+    if (this.#options.accessLog !== null) this.#noteSocket(request.socket, response);
     response.on("close", this.#onClose);
   }
 
   /** A request has left the queue for a worker. */
-  assigned(response: ServerResponse, worker: number): void {
-    if (this.#options.accessLog !== null) (response as Entered)[assignedAt] = nowMs();
-    (response as Entered)[assignedTo] = worker;
+  assigned(response: Entered, worker: number): void {
+    const assignedMs = nowMs();
+    response[assignedAt] = assignedMs;
+    response[assignedTo] = worker;
+    this.#meterOf(response).wait.record(assignedMs - (response[begunAt] ?? assignedMs));
   }
 
   /** A request that was begun got this answer past its response: what came of its body was refused. */
@@ -98,7 +110,7 @@ export class Account {
 
   /** Counts a request that was answered before it reached the application. */
   refused(_status: number): void {
-    this.#refused++;
+    this.#defaultMeter.refused++;
   }
 
   /** Responses that are not finished. */
@@ -114,14 +126,16 @@ export class Account {
   }
 
   counts(): RequestCounts {
-    return {
-      begun: this.#begun,
-      inFlight: this.#open.size,
-      answered: this.#answered,
-      failed: this.#failed,
-      aborted: this.#aborted,
-      refused: this.#refused,
-    };
+    return sumOf([...this.#meters.values()].map((meter) => meter.counts()));
+  }
+
+  /** Since the start, by lane. */
+  traffic(): LaneTraffic[] {
+    return [...this.#meters.values()].map((meter) => meter.traffic());
+  }
+
+  #meterOf(response: Entered): LaneMeter {
+    return response[meteredBy] ?? this.#defaultMeter;
   }
 
   /** What the access line needs of the socket and can't be had when the response has closed. */
@@ -146,22 +160,24 @@ export class Account {
     if (!this.#open.delete(response)) return;
     const refused = response[refusedWith];
     const isComplete = isSent(response);
-    if (refused !== undefined) this.#answered++;
-    else if (!isComplete) this.#aborted++;
-    else if (response.statusCode >= 500) this.#failed++;
-    else this.#answered++;
-    const { accessLog } = this.#options;
-    if (accessLog !== null) this.#write(accessLog, response, isComplete);
+    const meter = this.#meterOf(response);
+    if (refused !== undefined) meter.answered++;
+    else if (!isComplete) meter.aborted++;
+    else if (response.statusCode >= 500) meter.failed++;
+    else meter.answered++;
+    const { accessLog, worker } = this.#options;
+    const endedMs = nowMs();
+    const runFromMs = worker === null ? response[assignedAt] : response[begunAt];
+    // What no worker got has not run.
+    if (runFromMs !== undefined) meter.run.record(endedMs - runFromMs);
+    if (accessLog !== null) this.#write(accessLog, response, { isComplete, endedMs, runFromMs: runFromMs ?? endedMs });
   }
 
-  #write(accessLog: AccessLog, response: Entered, isComplete: boolean): void {
+  #write(accessLog: AccessLog, response: Entered, { isComplete, endedMs, runFromMs }: Ended): void {
     const request = response.req;
     const { worker } = this.#options;
     const refused = response[refusedWith];
     const begunMs = response[begunAt] ?? 0;
-    // What no worker got has only waited.
-    const endedMs = nowMs();
-    const runFromMs = worker === null ? (response[assignedAt] ?? endedMs) : begunMs;
     const bytes = response[bodyBytes] ?? bytesOf(request.socket, response);
     accessLog.record({
       method: request.method ?? "",
@@ -179,6 +195,12 @@ export class Account {
       userAgent: request.headers["user-agent"],
     });
   }
+}
+
+interface Ended {
+  readonly isComplete: boolean;
+  readonly endedMs: number;
+  readonly runFromMs: number;
 }
 
 /** Bytes of the body that was sent, with the framing of its chunks. */

@@ -8,7 +8,8 @@ import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
-import type { QueueSnapshot, RequestCounts, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { QueueSnapshot, RequestCounts, Vitals, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { LaneTraffic } from "../metrics/traffic.ts";
 
 /** What a process or thread of the server is told at its start. */
 export interface StartOrder {
@@ -58,11 +59,15 @@ export type FromWorker =
   | { readonly type: "impaired"; readonly cause: string }
   /** From a balancer: the processes that it has started and that have not ended, each the leader of its process group. */
   | { readonly type: "processes"; readonly pids: readonly number[] }
+  /** From a sync worker, whose requests its balancer reports. */
+  | { readonly type: "vitals"; readonly worker: number; readonly vitals: Vitals }
   | {
       readonly type: "report";
       readonly workers: readonly WorkerSnapshot[];
       /** Requests of the sender since its start, those in workers of its own that have ended included. */
       readonly totals: RequestCounts;
+      /** The same by lane, with how long they took. */
+      readonly traffic: readonly LaneTraffic[];
       /** From a balancer: its queue, and how many of its workers were replaced. */
       readonly queue?: QueueSnapshot;
       readonly restarts?: number;

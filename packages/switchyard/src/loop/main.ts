@@ -17,6 +17,7 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
@@ -66,6 +67,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const listener = listenerFor({ parent, application, serve, account });
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
+  const vitals = openVitals();
   const snapshot = (): WorkerSnapshot => ({
     worker,
     pid: process.pid,
@@ -74,8 +76,10 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     state: listener.isDraining ? "draining" : "ready",
     requests: account.counts(),
     rssBytes: process.memoryUsage.rss(),
+    vitals: vitals.read(),
   });
-  const report = () => parent.send({ type: "report", workers: [snapshot()], totals: account.counts() });
+  const report = () =>
+    parent.send({ type: "report", workers: [snapshot()], totals: account.counts(), traffic: account.traffic() });
   const reports = setInterval(() => void report(), reportEveryMs).unref();
   let isStopping = false;
   parent.onStop = async (withinMs, handsOver) => {

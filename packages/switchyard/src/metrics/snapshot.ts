@@ -1,5 +1,7 @@
 // What one moment looks like: plain data that workers report and the status page shows.
 
+import type { LaneLatency, LaneTraffic } from "./traffic.ts";
+
 /** Requests of one worker since it started, and now. Each request that began is in exactly one of the next four. */
 export interface RequestCounts {
   /** Requests that reached the application. */
@@ -16,6 +18,29 @@ export interface RequestCounts {
   readonly refused: number;
 }
 
+/** The event loop of a worker since its report before. */
+export interface LoopFigures {
+  /** How late the loop came round, in milliseconds: 99 times in 100 no later than this. */
+  readonly delayP99Ms: number;
+  readonly delayMaxMs: number;
+  /** The share of time in which the loop was busy, 0 to 1. */
+  readonly utilization: number;
+}
+
+/** What a worker tells of itself; a worker that is stuck tells nothing new. */
+export interface Vitals {
+  readonly loop: LoopFigures;
+  /** CPU time since its start, in milliseconds: of its process, or of its thread. */
+  readonly cpuMs: number;
+  readonly heapUsedBytes: number;
+  /** What the heap may grow to before V8 ends the worker. */
+  readonly heapLimitBytes: number;
+  /** When it was ready, in milliseconds since 1970. */
+  readonly startedAtMs: number;
+  /** When these were read, in milliseconds since 1970. */
+  readonly readAtMs: number;
+}
+
 export interface WorkerSnapshot {
   readonly worker: number;
   readonly pid: number;
@@ -25,6 +50,8 @@ export interface WorkerSnapshot {
   readonly requests: RequestCounts;
   /** Resident memory of the worker's process, in bytes; threads of one process show the same figure. */
   readonly rssBytes: number;
+  /** Null until the worker has told it for the first time. */
+  readonly vitals: Vitals | null;
 }
 
 /** The queue of a sync pool. */
@@ -49,6 +76,8 @@ export interface ServerStatus {
   readonly reloads: number;
   /** Processes that were replaced and still finish what they have. */
   readonly retiring: number;
+  /** This moment, in milliseconds since 1970. */
+  readonly atMs: number;
   readonly application: { readonly file: string; readonly description: string | null };
   readonly model: string;
   readonly workersWanted: number;
@@ -64,6 +93,14 @@ export interface ServerStatus {
   readonly workers: readonly WorkerSnapshot[];
   /** The queue of model sync, else null. */
   readonly queue: QueueSnapshot | null;
+  /** When the supervisor started, in milliseconds since 1970. */
+  readonly startedAtMs: number;
+  /** By lane, since the start of the server, what has passed through workers that have ended included. */
+  readonly traffic: readonly LaneTraffic[];
+  /** By lane, over the last ten seconds. */
+  readonly latency: readonly LaneLatency[];
+  /** CPU time by worker number since the start of the server, in milliseconds, that of workers that have ended included. */
+  readonly cpuMs: Readonly<Record<number, number>>;
 }
 
 export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };

@@ -89,6 +89,10 @@ async function runBalancer(parent: Parent): Promise<void> {
       listening.catch(() => {});
     },
     onMessage: (member, message) => {
+      if (message.type === "vitals") {
+        for (const worker of byMember.get(member) ?? [])
+          if (worker.number === message.worker) worker.vitals = message.vitals;
+      }
       if (message.type !== "impaired") return;
       if (member.state.is !== "ready" || member.hasSuccessor) return;
       log.error(
@@ -138,12 +142,14 @@ async function runBalancer(parent: Parent): Promise<void> {
       state: listener.isDraining || worker.isLeaving ? "draining" : "ready",
       requests: worker.counts(),
       rssBytes: residentBytes(worker.member.handle.pid),
+      vitals: worker.vitals,
     }));
   const report = () =>
     parent.send({
       type: "report",
       workers: snapshots(),
       totals: account.counts(),
+      traffic: account.traffic(),
       queue: balancer.queueSnapshot(),
       restarts: pool.restarts,
     });

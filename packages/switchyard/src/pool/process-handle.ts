@@ -104,6 +104,7 @@ const typesFromWorker = new Set<string>([
   "processes",
   "report",
   "changed",
+  "vitals",
 ] satisfies FromWorker["type"][]);
 
 function isFromWorker(message: unknown): message is FromWorker {

@@ -1,7 +1,7 @@
 // The balancer's view of one sync worker: a channel to it, and the one request it has, or none.
 
 import type { FromSyncWorker } from "../ipc/messages.ts";
-import type { RequestCounts } from "../metrics/snapshot.ts";
+import type { RequestCounts, Vitals } from "../metrics/snapshot.ts";
 import type { Member } from "./pool.ts";
 import type { Transfer } from "./transfer.ts";
 import type { RequestChannel } from "./worker-handle.ts";
@@ -14,6 +14,8 @@ export class SyncWorker {
   transfer: Transfer | null = null;
   /** It takes no further request: its process or thread is ending or about to. */
   isLeaving = false;
+  /** What it has told of itself last. */
+  vitals: Vitals | null = null;
   #begun = 0;
   #answered = 0;
   #failed = 0;

@@ -8,9 +8,16 @@ import { reportOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Parent } from "../ipc/parent.ts";
 import { afterDeath, noRequests, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
+import { type LaneTraffic, sumOfTraffic, trafficAfterDeath } from "../metrics/traffic.ts";
 import { deathOf } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
 import { ThreadHandle } from "./thread-handle.ts";
+
+/** What threads that have ended had counted. */
+interface Gone {
+  readonly totals: RequestCounts;
+  readonly traffic: readonly LaneTraffic[];
+}
 
 type Report = FromWorker & { type: "report" };
 
@@ -35,7 +42,7 @@ export function hostThreads(parent: Parent, entry: URL): void {
   };
 
   const reports = new Map<ThreadHandle, Report>();
-  let goneTotals = noRequests;
+  let gone: Gone = { totals: noRequests, traffic: [] };
   const onMessage = (thread: ThreadHandle, message: FromWorker) => {
     switch (message.type) {
       case "ready":
@@ -43,7 +50,7 @@ export function hostThreads(parent: Parent, entry: URL): void {
         return;
       case "report":
         reports.set(thread, message);
-        void parent.send(reportOfAll([...reports.values()], goneTotals));
+        void parent.send(reportOfAll([...reports.values()], gone));
         return;
       default:
         void parent.send(message).then(() => {
@@ -65,7 +72,7 @@ export function hostThreads(parent: Parent, entry: URL): void {
       threads.delete(thread);
       const last = reports.get(thread);
       reports.delete(thread);
-      if (last !== undefined) goneTotals = sumOf([goneTotals, afterDeath(last.totals)]);
+      if (last !== undefined) gone = afterThreadDeath(gone, last);
       if (isStopping) {
         if (threads.size === 0) process.exit(0);
         return;
@@ -84,11 +91,19 @@ export function hostThreads(parent: Parent, entry: URL): void {
 }
 
 /** One report of this process, of what its threads have said last. */
-function reportOfAll(reports: readonly Report[], goneTotals: RequestCounts): Report {
+function reportOfAll(reports: readonly Report[], gone: Gone): Report {
   return {
     type: "report",
     workers: reports.flatMap(({ workers }) => workers),
-    totals: sumOf([goneTotals, ...reports.map(({ totals }) => totals)]),
+    totals: sumOf([gone.totals, ...reports.map(({ totals }) => totals)]),
+    traffic: sumOfTraffic([gone.traffic, ...reports.map(({ traffic }) => traffic)]),
+  };
+}
+
+function afterThreadDeath(gone: Gone, last: Report): Gone {
+  return {
+    totals: sumOf([gone.totals, afterDeath(last.totals)]),
+    traffic: sumOfTraffic([gone.traffic, trafficAfterDeath(last.traffic)]),
   };
 }
 

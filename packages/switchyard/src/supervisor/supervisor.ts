@@ -7,18 +7,19 @@
 // Whoever steers it from outside calls its ServerControl. What changes the workers is done one at a time (changes.ts).
 
 import { constants } from "node:os";
-import { nowMs } from "../clock.ts";
+import { nowMs, wallMs } from "../clock.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, PoolChange, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import { afterDeath, noRequests, type Phase, type ServerStatus, sumOf } from "../metrics/snapshot.ts";
+import type { Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { Changes } from "./changes.ts";
+import { Figures } from "./figures.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { readCpus } from "./machine.ts";
@@ -80,9 +81,8 @@ class Supervisor implements ServerControl {
   #lastAsked = 0;
   #reloads = 0;
   #phase: Phase = "starting";
-  readonly #reports = new Map<Member, FromWorker & { type: "report" }>();
-  /** What the members that have ended had counted. */
-  #gone = { totals: noRequests, restarts: 0 };
+  readonly #figures = new Figures<Member>();
+  readonly #startedAtMs = wallMs();
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
@@ -124,6 +124,7 @@ class Supervisor implements ServerControl {
       this.#resolveEnd = resolve;
       this.#rejectEnd = reject;
     });
+    this.#figures.start();
     const forgetSignals = onSignals({
       stop: (how, signal) => this.#stop(how, signal),
       kill: (signal) => this.#kill(signal),
@@ -147,6 +148,7 @@ class Supervisor implements ServerControl {
       return await ended;
     } finally {
       forgetSignals();
+      this.#figures.stop();
       this.#admin?.close();
       this.#control?.close();
       this.#pool.killAll("the server ends");
@@ -204,7 +206,7 @@ class Supervisor implements ServerControl {
     const { log } = this.#parts;
     switch (message.type) {
       case "report":
-        this.#reports.set(member, message);
+        this.#figures.report(member, message);
         return;
       case "processes":
         this.#ownWorkers.set(member, message.pids);
@@ -232,13 +234,7 @@ class Supervisor implements ServerControl {
     for (const [id, asked] of this.#asked) if (asked.member === member) this.#settle(id, balancerIsGone());
     this.#ownWorkers.delete(member);
     this.#updateLastWatch();
-    const report = this.#reports.get(member);
-    this.#reports.delete(member);
-    if (report === undefined) return;
-    this.#gone = {
-      totals: sumOf([this.#gone.totals, afterDeath(report.totals)]),
-      restarts: this.#gone.restarts + (report.restarts ?? 0),
-    };
+    this.#figures.gone(member);
   }
 
   #announce(): void {
@@ -275,9 +271,9 @@ class Supervisor implements ServerControl {
   status(): ServerStatus {
     const { settings, plan, tls } = this.#now;
     const { socket } = this.#parts;
-    const reports = [...this.#reports.values()];
-    const { totals, restarts } = this.#gone;
+    const figures = this.#figures;
     return {
+      atMs: wallMs(),
       phase: this.#phase,
       change: this.#changes.current,
       reloads: this.#reloads,
@@ -288,10 +284,14 @@ class Supervisor implements ServerControl {
       why: plan.why,
       url: urlOf(socket, tls !== null),
       pid: process.pid,
-      restarts: reports.reduce((sum, report) => sum + (report.restarts ?? 0), this.#pool.restarts + restarts),
-      totals: sumOf([totals, ...reports.map((report) => report.totals)]),
-      workers: reports.flatMap((report) => [...report.workers]).sort((a, b) => a.worker - b.worker),
-      queue: reports.find((report) => report.queue !== undefined)?.queue ?? null,
+      restarts: this.#pool.restarts + figures.restarts(),
+      totals: figures.totals(),
+      workers: figures.workers(),
+      queue: figures.queue(),
+      startedAtMs: this.#startedAtMs,
+      traffic: figures.traffic(),
+      latency: figures.latency(),
+      cpuMs: figures.cpuMs(),
     };
   }
 

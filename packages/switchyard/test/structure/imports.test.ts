@@ -18,6 +18,7 @@ const order = [
   "pool",
   "edge",
   "exchange",
+  "watch",
   "ipc",
   "app",
   "log",

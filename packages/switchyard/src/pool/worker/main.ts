@@ -19,9 +19,13 @@ import { Faults } from "../../loop/faults.ts";
 import { greenletsOfProgram } from "../../loop/greenlets.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
+import { openVitals } from "../../watch/vitals.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
 import { RequestDesk } from "./request.ts";
+
+/** How often a worker tells how it is, in milliseconds. */
+const reportEveryMs = 250;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.workers.length > 1) {
@@ -77,7 +81,12 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     channel.unref();
     await endApplication({ application, parent, log });
   };
+  const vitals = openVitals();
+  const report = () => parent.send({ type: "vitals", worker, vitals: vitals.read() });
+  setInterval(() => void report(), reportEveryMs).unref();
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+  // At once, so that it is known to be silent if its first request never lets it tell again.
+  await report();
 }
 
 /**
