@@ -2,26 +2,26 @@
 
 import { useEffect, useReducer, useState } from "preact/hooks";
 import type { Sample } from "server/control/dashboard/history.ts";
-import type { ServerStatus } from "server/metrics/snapshot.ts";
+import type { SeenStatus } from "server/control/dashboard/seen.ts";
 import { order, token } from "./actions.ts";
 import { Charts } from "./charts.tsx";
 import { Events } from "./events.tsx";
 import { Figures } from "./figures.tsx";
 import { connect, type Line } from "./live.ts";
-import { changesBetween, type Happening, lanesOf, readyCount } from "./view.ts";
+import { byTime, changesBetween, type Happening, lanesOf, readyCount, toldBy } from "./view.ts";
 import { Workers } from "./workers.tsx";
 import { Yard } from "./yard.tsx";
 
 interface Shown {
   readonly line: Line;
-  readonly status: ServerStatus | null;
+  readonly status: SeenStatus | null;
   readonly samples: readonly Sample[];
   readonly happenings: readonly Happening[];
 }
 
 type Change =
   | { readonly type: "line"; readonly line: Line }
-  | { readonly type: "status"; readonly status: ServerStatus; readonly atMs: number }
+  | { readonly type: "status"; readonly status: SeenStatus; readonly atMs: number }
   | { readonly type: "history"; readonly samples: readonly Sample[] }
   | { readonly type: "sample"; readonly sample: Sample }
   | { readonly type: "happened"; readonly happening: Happening };
@@ -76,7 +76,7 @@ export function App() {
         <Charts samples={samples} />
         <div class="columns">
           <Workers status={status} restart={steering?.restart ?? null} />
-          <Events happenings={happenings} />
+          <Events happenings={byTime([...happenings, ...toldBy(status)], keptHappenings)} />
         </div>
       </main>
       <p class="hidden" role="status">
@@ -87,7 +87,7 @@ export function App() {
 }
 
 interface HeadProps {
-  readonly status: ServerStatus;
+  readonly status: SeenStatus;
   readonly line: Line;
   readonly reload: (() => Promise<void>) | null;
 }
@@ -126,16 +126,22 @@ function Head({ status, line, reload }: HeadProps) {
   );
 }
 
-function Condition({ status, line }: { status: ServerStatus; line: Line }) {
+const changing: Record<string, string> = { reload: "reloading", scale: "scaling", restart: "restarting" };
+
+function Condition({ status, line }: { status: SeenStatus; line: Line }) {
   const ready = readyCount(status);
   const [tone, text] =
     line === "lost"
       ? ["bad", "no answer"]
       : ready === 0
         ? ["bad", "no worker is ready"]
-        : ready < status.workersWanted
-          ? ["warn", `${ready} of ${status.workersWanted} ready`]
-          : ["good", "serving"];
+        : (status.change ?? null) !== null
+          ? ["warn", changing[status.change ?? ""] ?? "changing"]
+          : (status.phase ?? "serving") !== "serving" && status.phase !== "starting"
+            ? ["warn", "ending"]
+            : ready < status.workersWanted
+              ? ["warn", `${ready} of ${status.workersWanted} ready`]
+              : ["good", "serving"];
   return <span class={`condition ${tone}`}>{text}</span>;
 }
 

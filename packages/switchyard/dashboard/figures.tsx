@@ -2,9 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import type { Sample } from "server/control/dashboard/history.ts";
-import type { ServerStatus } from "server/metrics/snapshot.ts";
+import type { SeenStatus } from "server/control/dashboard/seen.ts";
 import { bytes, count, duration, perSecond, plural } from "./format.ts";
-import { inFlight, readyCount, residentBytes } from "./view.ts";
+import { inFlight, queueOf, readyCount, residentBytes } from "./view.ts";
 
 interface FigureProps {
   readonly name: string;
@@ -23,8 +23,9 @@ function Figure({ name, value, detail, tone }: FigureProps) {
   );
 }
 
-export function Figures({ status, latest }: { status: ServerStatus; latest: Sample | null }) {
-  const { totals, queue } = status;
+export function Figures({ status, latest }: { status: SeenStatus; latest: Sample | null }) {
+  const { totals } = status;
+  const queue = queueOf(status);
   const ready = readyCount(status);
   return (
     <dl class="figures" aria-label="Key figures">

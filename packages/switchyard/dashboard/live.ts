@@ -4,12 +4,12 @@
 // server, and the server has a limit of its own.
 
 import type { Sample } from "server/control/dashboard/history.ts";
-import type { ServerStatus } from "server/metrics/snapshot.ts";
+import type { SeenStatus } from "server/control/dashboard/seen.ts";
 
 export type Line = "opening" | "open" | "lost";
 
 export interface LiveHandlers {
-  onStatus(status: ServerStatus, atMs: number): void;
+  onStatus(status: SeenStatus, atMs: number): void;
   onHistory(samples: Sample[]): void;
   onSample(sample: Sample): void;
   onLine(line: Line): void;
@@ -28,7 +28,7 @@ export function connect(handlers: LiveHandlers): void {
     const on = <Data>(name: string, handle: (data: Data) => void) =>
       // What comes is what live.ts of the server sends: the two are parts of one package.
       opened.addEventListener(name, (event: MessageEvent<string>) => handle(JSON.parse(event.data) as Data));
-    on<{ status: ServerStatus; atMs: number }>("status", ({ status, atMs }) => handlers.onStatus(status, atMs));
+    on<{ status: SeenStatus; atMs: number }>("status", ({ status, atMs }) => handlers.onStatus(status, atMs));
     on<Sample[]>("history", handlers.onHistory);
     on<Sample>("sample", handlers.onSample);
     opened.onopen = () => handlers.onLine("open");

@@ -1,6 +1,6 @@
 // Workers as slots that fill and empty: each request in flight is a wagon in one of them.
 
-import { bytes } from "./format.ts";
+import { bytes, duration } from "./format.ts";
 import type { Lane, Slot } from "./view.ts";
 
 /** Wagons that are drawn in one slot; the rest is a number. */
@@ -13,7 +13,7 @@ export function Slots({ lane }: { lane: Lane }) {
   return (
     <ul class={isSmall ? "slots small" : "slots"} aria-label={`Workers of lane ${lane.name}`}>
       {lane.slots.map((slot) => (
-        <SlotItem key={slot.number} slot={slot} isSmall={isSmall} />
+        <SlotItem key={`${slot.number}-${slot.worker?.pid ?? 0}`} slot={slot} isSmall={isSmall} />
       ))}
     </ul>
   );
@@ -31,18 +31,23 @@ function SlotItem({ slot, isSmall }: { slot: Slot; isSmall: boolean }) {
   const load = slot.inFlight === 0 ? "" : slot.isSingle ? " busy" : " running";
   const word = slot.state === "ready" ? loadWord(slot) : stateWords[slot.state];
   const memory = slot.worker === null ? null : bytes(slot.worker.rssBytes);
+  const delay = slot.worker?.vitals?.loop.delayP99Ms;
   const title = `Worker ${slot.number}: ${word}${memory === null ? "" : `, ${memory}`}`;
   return (
     <li class={`slot ${slot.state}${load}`} title={title} data-worker={slot.number} data-state={slot.state}>
-      {/* A new key for a new process, so that its arrival is seen. */}
-      <div class="slot-in" key={slot.worker?.pid ?? 0}>
+      <div class="slot-in">
         <span class="slot-name">
           <span class="hidden">worker </span>
           {slot.number}
         </span>
         <span class={isSmall ? "hidden" : "slot-word"}>{word}</span>
         <Wagons slot={slot} isSmall={isSmall} />
-        {!isSmall && <span class="slot-foot">{memory ?? "\u00a0"}</span>}
+        {!isSmall && (
+          <span class="slot-foot">
+            {memory ?? "\u00a0"}
+            {delay !== undefined && !slot.isSingle && ` · delay ${duration(delay)}`}
+          </span>
+        )}
       </div>
     </li>
   );

@@ -1,15 +1,16 @@
 // Every worker with all of its figures, as a table.
 
-import type { ServerStatus, WorkerSnapshot } from "server/metrics/snapshot.ts";
-import { bytes, count } from "./format.ts";
+import type { SeenStatus, SeenWorker } from "server/control/dashboard/seen.ts";
+import { bytes, count, duration } from "./format.ts";
 
 interface WorkersProps {
-  readonly status: ServerStatus;
+  readonly status: SeenStatus;
   /** Null where the server takes no orders. */
   readonly restart: ((worker: number) => void) | null;
 }
 
 export function Workers({ status, restart }: WorkersProps) {
+  const hasVitals = status.workers.some(({ vitals }) => (vitals ?? null) !== null);
   return (
     <section class="panel" aria-labelledby="workers-title">
       <h2 id="workers-title">Workers</h2>
@@ -35,6 +36,19 @@ export function Workers({ status, restart }: WorkersProps) {
               <th scope="col" class="number">
                 Memory
               </th>
+              {hasVitals && (
+                <>
+                  <th scope="col" class="number">
+                    Heap
+                  </th>
+                  <th scope="col" class="number">
+                    Loop delay
+                  </th>
+                  <th scope="col" class="number">
+                    Busy
+                  </th>
+                </>
+              )}
               <th scope="col" class="number">
                 Process
               </th>
@@ -47,7 +61,7 @@ export function Workers({ status, restart }: WorkersProps) {
           </thead>
           <tbody>
             {status.workers.map((worker) => (
-              <Row key={worker.worker} worker={worker} restart={restart} />
+              <Row key={`${worker.worker}-${worker.pid}`} worker={worker} restart={restart} hasVitals={hasVitals} />
             ))}
           </tbody>
         </table>
@@ -56,8 +70,15 @@ export function Workers({ status, restart }: WorkersProps) {
   );
 }
 
-function Row({ worker, restart }: { worker: WorkerSnapshot; restart: WorkersProps["restart"] }) {
+interface RowProps {
+  readonly worker: SeenWorker;
+  readonly restart: WorkersProps["restart"];
+  readonly hasVitals: boolean;
+}
+
+function Row({ worker, restart, hasVitals }: RowProps) {
   const { requests } = worker;
+  const vitals = worker.vitals ?? null;
   return (
     <tr>
       <th scope="row">
@@ -75,6 +96,13 @@ function Row({ worker, restart }: { worker: WorkerSnapshot; restart: WorkersProp
       <td class={requests.failed > 0 ? "number bad" : "number"}>{count(requests.failed)}</td>
       <td class="number">{count(requests.aborted)}</td>
       <td class="number">{bytes(worker.rssBytes)}</td>
+      {hasVitals && (
+        <>
+          <td class="number">{vitals === null ? "–" : bytes(vitals.heapUsedBytes)}</td>
+          <td class="number">{vitals === null ? "–" : duration(vitals.loop.delayP99Ms)}</td>
+          <td class="number">{vitals === null ? "–" : `${Math.round(vitals.loop.utilization * 100)} %`}</td>
+        </>
+      )}
       <td class="number">{worker.pid}</td>
       {restart !== null && (
         <td>

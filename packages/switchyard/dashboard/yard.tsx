@@ -1,8 +1,8 @@
 // The server drawn as it is: clients on the left, tracks to each lane, the lane's queue, its workers.
 
 import type { Sample } from "server/control/dashboard/history.ts";
-import type { ServerStatus } from "server/metrics/snapshot.ts";
-import { count, perSecond, plural } from "./format.ts";
+import type { SeenStatus } from "server/control/dashboard/seen.ts";
+import { count, duration, perSecond, plural } from "./format.ts";
 import { Slots } from "./slots.tsx";
 import type { Lane } from "./view.ts";
 
@@ -12,7 +12,7 @@ export interface Steering {
 }
 
 interface YardProps extends Steering {
-  readonly status: ServerStatus;
+  readonly status: SeenStatus;
   readonly lanes: readonly Lane[];
   readonly latest: Sample | null;
 }
@@ -58,26 +58,34 @@ export function Yard({ status, lanes, latest, scale }: YardProps) {
       </div>
       <div class="lanes">
         {lanes.map((lane) => (
-          <LaneRow key={lane.name} lane={lane} isFlowing={rate > 0} scale={scale} />
+          <LaneRow key={lane.name} lane={lane} isFlowing={rate > 0} isOnly={lanes.length === 1} scale={scale} />
         ))}
       </div>
     </section>
   );
 }
 
-function LaneRow({ lane, isFlowing, scale }: { lane: Lane; isFlowing: boolean } & Steering) {
+function LaneRow({ lane, isFlowing, isOnly, scale }: { lane: Lane; isFlowing: boolean; isOnly: boolean } & Steering) {
+  const isDefault = lane.origin === "default";
   return (
     <article class={isFlowing ? "lane flowing" : "lane"} data-lane={lane.name} aria-label={`Lane ${lane.name}`}>
       <header class="lane-head">
-        <h3>{lane.name === "default" ? "All requests" : lane.name}</h3>
-        {lane.name !== "default" && <code>{lane.serves}</code>}
+        <h3>{isDefault ? (isOnly ? "All requests" : "All other requests") : lane.name}</h3>
+        {!isDefault && <code>{lane.serves}</code>}
         <span class="badge">{lane.model}</span>
         {lane.origin === "auto" && <span class="badge auto">moved by itself</span>}
+        {lane.latency !== null && lane.latency.runP99Ms !== null && (
+          <span class="lane-latency">p99 {duration(lane.latency.runP99Ms + (lane.latency.waitP99Ms ?? 0))}</span>
+        )}
         <span class="lane-workers">{plural(lane.wanted, "worker")}</span>
         {scale !== null && <Stepper lane={lane} scale={scale} />}
       </header>
       {lane.queue !== null && <QueueBar lane={lane} queue={lane.queue} />}
-      <Slots lane={lane} />
+      {lane.slots.length > 0 ? (
+        <Slots lane={lane} />
+      ) : (
+        <p class="nothing">Runs in the workers of all other requests.</p>
+      )}
     </article>
   );
 }

@@ -6,6 +6,7 @@ import { SwitchyardError } from "../errors.ts";
 import { exposition, expositionType } from "../metrics/exposition.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
+import type { ServerControl } from "../server-control.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 
 export interface AdminServer {
@@ -15,9 +16,15 @@ export interface AdminServer {
 
 const host = "127.0.0.1";
 
+export interface AdminOptions {
+  readonly port: number;
+  readonly status: () => ServerStatus;
+  readonly control: ServerControl;
+}
+
 /** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
-export function startAdminServer(options: { port: number; status: () => ServerStatus }): Promise<AdminServer> {
-  const dashboard = new Dashboard({ status: options.status });
+export function startAdminServer(options: AdminOptions): Promise<AdminServer> {
+  const dashboard = new Dashboard(options);
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5_000, requestTimeout: 5_000 },
     (request, response) => {

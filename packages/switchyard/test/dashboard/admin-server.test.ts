@@ -125,3 +125,48 @@ function openEvents(t: TestContext, url: string): Promise<Viewer> {
     t.after(() => request.destroy());
   });
 }
+
+test("an order is taken from the page alone: with its token, from its own origin, as a POST", async (t) => {
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async"] });
+  const line = await server.waitForLine(({ msg }) => msg?.startsWith("Status page: ") ?? false);
+  const url = String(line.url);
+  const origin = url.replace(/\/$/, "");
+  const token = /name="switchyard-token" content="([\w-]+)"/.exec((await get(url)).body)?.[1] ?? "";
+  assert.ok(token.length >= 32);
+  const pid = (await server.status()).workers[0]?.pid;
+  const order = (headers: Record<string, string>, options: { body?: string; method?: string; action?: string } = {}) =>
+    get(`${url}actions/${options.action ?? "restart"}`, {
+      method: options.method ?? "POST",
+      headers,
+      ...(options.method === "GET" ? {} : { body: options.body ?? '{"worker":1}' }),
+    });
+
+  assert.equal((await order({})).status, 403);
+  assert.equal((await order({ "x-switchyard-token": "" })).status, 403);
+  assert.equal((await order({ "x-switchyard-token": `${token.slice(0, -1)}!` })).status, 403);
+  assert.equal((await order({ "x-switchyard-token": token, origin: "http://evil.example" })).status, 403);
+  assert.equal((await order({ "x-switchyard-token": token, origin: "null" })).status, 403);
+  assert.equal((await order({ "x-switchyard-token": token, host: "evil.example" })).status, 421);
+  assert.equal((await order({ "x-switchyard-token": token }, { method: "GET" })).status, 405);
+  const right = { "x-switchyard-token": token, origin };
+  assert.equal((await order(right, { action: "format" })).status, 404);
+  for (const body of [
+    "",
+    "{",
+    "[]",
+    "null",
+    '"1"',
+    '{"worker":"1"}',
+    '{"worker":1.5}',
+    `{"worker":1,"x":"${"x".repeat(2000)}"}`,
+  ]) {
+    assert.equal((await order(right, { body })).status, 400, body);
+  }
+  const nobody = await order(right, { body: '{"worker":99}' });
+  assert.equal(nobody.status, 409);
+  assert.match(nobody.body, /99/);
+  assert.equal((await server.status()).workers[0]?.pid, pid);
+
+  assert.equal((await order(right)).status, 200);
+  assert.notEqual((await server.waitForStatus(({ workers }) => workers[0]?.pid !== pid)).workers[0]?.pid, pid);
+});

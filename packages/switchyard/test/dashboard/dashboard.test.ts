@@ -62,7 +62,10 @@ test("a worker that is killed is seen to die and to come back", { skip }, async 
   process.kill(victim.pid, "SIGKILL");
   await page.waitForSelector('.slot[data-worker="2"][data-state="missing"]');
   assert.match((await page.locator(".condition").textContent()) ?? "", /1 of 2 ready/);
-  await page.getByText(`Worker 2 (process ${victim.pid}) has gone.`, { exact: true }).first().waitFor();
+  await page
+    .getByText(new RegExp(`^Worker 2 \\(process ${victim.pid}\\) (?:has gone|ended: )`))
+    .first()
+    .waitFor();
 
   letGo();
   await page.waitForSelector('.slot[data-worker="2"][data-state="ready"]');
@@ -137,3 +140,46 @@ for (const colorScheme of ["light", "dark"] as const) {
     assert.deepEqual(faults, []);
   });
 }
+
+test("the buttons reload the workers, make one more and one fewer, and restart one", { skip }, async (t) => {
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async", "--workers", "2"] });
+  const { page, faults } = await openPage(t, await adminUrl(server));
+  const before = (await server.status()).workers.map(({ pid }) => pid);
+
+  // By keyboard, as whoever has no mouse does.
+  await page.getByRole("button", { name: "Reload", exact: true }).press("Enter");
+  await page.getByText("Reloaded: every worker was replaced.").first().waitFor();
+  const reloaded = await server.waitForStatus(
+    ({ workers }) =>
+      workers.length === 2 && workers.every(({ pid, state }) => state === "ready" && !before.includes(pid)),
+  );
+
+  await page.getByRole("button", { name: "One worker more for lane default" }).click();
+  await page.waitForSelector('.slot[data-worker="3"][data-state="ready"]');
+  await page.getByRole("button", { name: "One worker fewer for lane default" }).click();
+  await page.locator('.slot[data-worker="3"]').waitFor({ state: "detached" });
+  await server.waitForStatus(({ workersWanted, workers }) => workersWanted === 2 && workers.length === 2);
+
+  const restarted = reloaded.workers.find(({ worker }) => worker === 1)?.pid;
+  await page.getByRole("button", { name: "Restart worker 1" }).click();
+  await page.getByText("Worker 1 was restarted.").first().waitFor();
+  await server.waitForStatus(({ workers }) => workers.every(({ pid }) => pid !== restarted));
+  assert.deepEqual(faults, []);
+});
+
+test("a reload that can't be done says why, and the old workers serve on", { skip }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "switchyard-reload-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const app = join(folder, "app.mjs");
+  writeFileSync(app, 'export default (_request, response) => response.end("old");');
+  const server = await startServer(t, { app, args: ["--model", "async"] });
+  const { page } = await openPage(t, await adminUrl(server));
+  await page.getByText("serving", { exact: true }).waitFor();
+  writeFileSync(app, 'throw new Error("broken on purpose");');
+  await page.getByRole("button", { name: "Reload", exact: true }).click();
+  await page
+    .getByText(/The reload failed\. .*broken on purpose/)
+    .first()
+    .waitFor();
+  assert.equal((await server.get("/")).body, "old");
+});

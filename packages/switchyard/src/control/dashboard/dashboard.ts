@@ -1,7 +1,10 @@
 // The dashboard's part of the admin server: the page at /, its files below /assets/, its events at /events.
 
+import { randomBytes } from "node:crypto";
 import type { ServerStatus } from "../../metrics/snapshot.ts";
 import type { IncomingMessage, ServerResponse } from "../../node-http.ts";
+import type { ServerControl } from "../../server-control.ts";
+import { Actions } from "./actions.ts";
 import { assetOf } from "./assets.ts";
 import { isOwnHost } from "./guard.ts";
 import { Live } from "./live.ts";
@@ -9,29 +12,37 @@ import { contentSecurityPolicy, dashboardPage } from "./page.ts";
 
 export interface DashboardOptions {
   readonly status: () => ServerStatus;
+  readonly control: ServerControl;
 }
 
 export class Dashboard {
   readonly #live: Live;
+  readonly #actions: Actions;
+  /** Written into the page; a request that changes something must bring it. */
+  readonly #token = randomBytes(24).toString("base64url");
 
-  constructor({ status }: DashboardOptions) {
+  constructor({ status, control }: DashboardOptions) {
     this.#live = new Live(status);
+    this.#actions = new Actions(control, this.#token);
   }
 
   /** Answers a request that is the dashboard's, and returns whether it was. */
   answer(request: IncomingMessage, response: ServerResponse, pathname: string): boolean {
-    const isPage = pathname === "/" || pathname === "/events";
-    if (!isPage && !pathname.startsWith("/assets/")) return false;
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      sendText(response, 405, "Only GET and HEAD are answered here.");
-    } else if (!isOwnHost(request)) {
+    const isAction = pathname.startsWith("/actions/");
+    const isOurs = isAction || pathname === "/" || pathname === "/events" || pathname.startsWith("/assets/");
+    if (!isOurs) return false;
+    if (!isOwnHost(request)) {
       sendText(
         response,
         421,
         "Open the dashboard by an IP address or as localhost: another name may be somebody else's.",
       );
+    } else if (isAction) {
+      void this.#act(request, response, pathname.slice("/actions/".length));
+    } else if (request.method !== "GET" && request.method !== "HEAD") {
+      sendText(response, 405, "Only GET and HEAD are answered here.");
     } else if (pathname === "/") {
-      send(request, response, { type: "text/html; charset=utf-8", body: dashboardPage({ token: null }) });
+      send(request, response, { type: "text/html; charset=utf-8", body: dashboardPage({ token: this.#token }) });
     } else if (pathname === "/events") {
       this.#live.open(request, response);
     } else {
@@ -42,6 +53,11 @@ export class Dashboard {
 
   close(): void {
     this.#live.close();
+  }
+
+  async #act(request: IncomingMessage, response: ServerResponse, action: string): Promise<void> {
+    const { status, text } = await this.#actions.answer(request, action);
+    sendText(response, status, text);
   }
 
   #sendAsset(request: IncomingMessage, response: ServerResponse, name: string): void {

@@ -2,7 +2,7 @@
 //
 // Plain calculation: whoever holds it says when a second has passed and how the server is then.
 
-import type { ServerStatus } from "../../metrics/snapshot.ts";
+import type { SeenStatus } from "./seen.ts";
 
 /** How the server was in about one second. */
 export interface Sample {
@@ -17,8 +17,9 @@ export interface Sample {
   readonly inFlight: number;
   /** Requests that waited for a worker at the end of that second. */
   readonly queued: number;
-  /** Of the whole server where it is known, in milliseconds. */
+  /** Of the slowest lane, in the last seconds and where it is known, in milliseconds: in a worker. */
   readonly p50Ms: number | null;
+  /** The same, of waiting and running together. */
   readonly p99Ms: number | null;
   /** The worst loop delay (p99) of any worker, in milliseconds, where it is known. */
   readonly loopDelayMs: number | null;
@@ -45,7 +46,7 @@ export class History {
   }
 
   /** Adds what came since the last call; the first call only begins. */
-  add(status: ServerStatus, atMs: number): Sample | null {
+  add(status: SeenStatus, atMs: number): Sample | null {
     const { totals } = status;
     const counted: Counted = {
       atMs,
@@ -70,24 +71,37 @@ export class History {
   }
 }
 
-function stateOf(status: ServerStatus) {
+function stateOf(status: SeenStatus) {
+  const { latency = [], workers } = status;
   return {
     inFlight: inFlightOf(status),
-    queued: status.queue?.length ?? 0,
-    p50Ms: null,
-    p99Ms: null,
-    loopDelayMs: null,
+    queued: queuedOf(status),
+    p50Ms: highest(latency.map(({ runP50Ms }) => runP50Ms)),
+    p99Ms: highest(latency.map(({ waitP99Ms, runP99Ms }) => (runP99Ms === null ? null : runP99Ms + (waitP99Ms ?? 0)))),
+    loopDelayMs: highest(workers.map(({ vitals }) => vitals?.loop.delayP99Ms ?? null)),
     rssBytes: residentOf(status),
   };
 }
 
+/** The worst of what is known, or null. */
+function highest(figures: readonly (number | null)[]): number | null {
+  const known = figures.filter((figure) => figure !== null);
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+/** Requests that wait for a worker, in every queue. */
+function queuedOf({ queue, lanes = [] }: SeenStatus): number {
+  const own = lanes.reduce((sum, lane) => sum + (lane.queue?.length ?? 0), 0);
+  return lanes.length > 0 ? own : (queue?.length ?? 0);
+}
+
 /** What workers have; the totals count what waits for one too. */
-function inFlightOf({ workers }: ServerStatus): number {
+function inFlightOf({ workers }: SeenStatus): number {
   return workers.reduce((sum, { requests }) => sum + requests.inFlight, 0);
 }
 
 /** Threads of one process show the same figure, so each process counts once. */
-function residentOf({ workers }: ServerStatus): number {
+function residentOf({ workers }: SeenStatus): number {
   const byPid = new Map(workers.map(({ pid, rssBytes }) => [pid, rssBytes]));
   let sum = 0;
   for (const bytes of byPid.values()) sum += bytes;

@@ -27,14 +27,15 @@ export const contentSecurityPolicy = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-export function dashboardPage({ token }: { token: string | null }): string {
+export function dashboardPage({ token }: { token: string }): string {
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-${token === null ? "" : `<meta name="switchyard-token" content="${token}">\n`}<title>Switchyard</title>
+<meta name="switchyard-token" content="${token}">
+<title>Switchyard</title>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 <link rel="stylesheet" href="/assets/uplot.css">
 <link rel="stylesheet" href="/assets/dashboard.css">
