@@ -9,6 +9,7 @@ Usage:
   switchyard serve <file> [options]   serve an application
   switchyard status                   show the server that was started in this folder
   switchyard workers, lanes           list its workers, or its lanes
+  switchyard top                      show it live in the terminal
   switchyard reload                   replace its workers without losing a request
   switchyard scale [lane] <workers>   keep another number of workers
   switchyard restart <worker>         replace one worker

@@ -11,6 +11,7 @@ const commands = [
   "status",
   "workers",
   "lanes",
+  "top",
   "reload",
   "scale",
   "restart",
@@ -53,6 +54,8 @@ async function main(args: readonly string[]): Promise<number> {
     case "workers":
     case "lanes":
       return (await import("./status.ts")).runStatus(command, rest);
+    case "top":
+      return (await import("./top.ts")).runTop(rest);
     case "reload":
     case "scale":
     case "restart":
@@ -74,6 +77,8 @@ async function help([command]: readonly string[]): Promise<number> {
     case "workers":
     case "lanes":
       return printText((await import("./status.ts")).statusHelp(command));
+    case "top":
+      return printText((await import("./top.ts")).topHelp());
     case "reload":
     case "scale":
     case "restart":
