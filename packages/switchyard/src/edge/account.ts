@@ -7,7 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
-import { type RequestCounts, sumOf } from "../metrics/snapshot.ts";
+import { pathOf, type RequestBrief, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts";
 import { isSent } from "./front.ts";
 
@@ -132,6 +132,22 @@ export class Account {
   /** Since the start, by lane. */
   traffic(): LaneTraffic[] {
     return [...this.#meters.values()].map((meter) => meter.traffic());
+  }
+
+  /** The oldest requests in flight. */
+  oldest(count: number): RequestBrief[] {
+    const oldest: RequestBrief[] = [];
+    for (const response of this.#open) {
+      if (oldest.length === count) break;
+      oldest.push(this.brief(response));
+    }
+    return oldest;
+  }
+
+  brief(response: Entered): RequestBrief {
+    const { method = "", url = "" } = response.req;
+    const atMs = nowMs();
+    return { method, path: pathOf(url), ageMs: atMs - (response[begunAt] ?? atMs) };
   }
 
   #meterOf(response: Entered): LaneMeter {

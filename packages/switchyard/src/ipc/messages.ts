@@ -8,7 +8,14 @@ import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
-import type { QueueSnapshot, RequestCounts, Vitals, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type {
+  DeathReport,
+  QueueSnapshot,
+  RequestBrief,
+  RequestCounts,
+  Vitals,
+  WorkerSnapshot,
+} from "../metrics/snapshot.ts";
 import type { LaneTraffic } from "../metrics/traffic.ts";
 
 /** What a process or thread of the server is told at its start. */
@@ -30,8 +37,24 @@ export interface ThreadData {
   readonly fd: number | null;
 }
 
+/** What a worker says in the moment in which its program ends it. */
+export interface LastWords {
+  readonly worker: number;
+  /** The request whose code ended it, or null when it was no request's. */
+  readonly request: RequestBrief | null;
+  /** The error that nobody caught, in one line. */
+  readonly error: string | null;
+  /** The death of each of its threads was told, so that of their process is no other. */
+  readonly wasTold?: boolean;
+}
+
 export type ToWorker =
-  | { readonly type: "start"; readonly order: StartOrder }
+  | {
+      readonly type: "start";
+      readonly order: StartOrder;
+      /** Where Node is to write why, should it abort the process; null: nowhere. */
+      readonly fatalReport?: string;
+    }
   /**
    * Take nothing new, finish what is in flight, then end; whatever is left after `withinMs` is given up. With `handsOver`
    * others serve already, and an idle connection is left to its client until it ends as any idle one would. May be sent
@@ -59,6 +82,9 @@ export type FromWorker =
   | { readonly type: "impaired"; readonly cause: string }
   /** From a balancer: the processes that it has started and that have not ended, each the leader of its process group. */
   | { readonly type: "processes"; readonly pids: readonly number[] }
+  | { readonly type: "lastWords"; readonly words: LastWords }
+  /** From whoever has started workers of its own: one of them has died. */
+  | { readonly type: "death"; readonly death: DeathReport }
   /** From a sync worker, whose requests its balancer reports. */
   | { readonly type: "vitals"; readonly worker: number; readonly vitals: Vitals }
   | {

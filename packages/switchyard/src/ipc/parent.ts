@@ -7,6 +7,7 @@
 // once, and ending at once would lose what is in flight: a worker that gets one asks its parent to be replaced, and its
 // parent, when it is stopping itself, tells it to stop anyway.
 
+import { basename, dirname } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 import type { FromWorker, PoolChange, StartOrder, ThreadData, ToWorker } from "./messages.ts";
 
@@ -46,6 +47,7 @@ function connectFromProcess(): Promise<Parent> {
     process.on("message", (message: ToWorker) => {
       if (parent !== null) deliver(parent, message);
       if (message.type !== "start" || parent !== null) return;
+      if (message.fatalReport !== undefined) reportFatalErrors(message.fatalReport);
       parent = {
         order: message.order,
         thread: null,
@@ -67,6 +69,21 @@ function connectFromProcess(): Promise<Parent> {
       resolve(parent);
     });
   });
+}
+
+/**
+ * Lets Node write down why it aborts, so that the parent knows a full heap from anything else. A user who has asked Node
+ * for such reports gets them where they want them.
+ */
+function reportFatalErrors(path: string): void {
+  const { report } = process;
+  if (report.reportOnFatalError) return;
+  report.reportOnFatalError = true;
+  report.directory = dirname(path);
+  report.filename = basename(path);
+  report.compact = true;
+  // The environment may hold secrets, and for the network's part names are looked up. The types know only one of the two.
+  Object.assign(report, { excludeNetwork: true, excludeEnv: true });
 }
 
 async function connectFromThread(): Promise<Parent> {

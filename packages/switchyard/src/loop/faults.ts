@@ -18,6 +18,8 @@ export class Faults {
   readonly #scope = new AsyncLocalStorage<ServerResponse>();
   readonly #log: Log;
   readonly #worker: number;
+  /** What ends this worker. */
+  lastError: unknown = null;
 
   constructor(log: Log, worker: number) {
     this.#log = log;
@@ -37,10 +39,16 @@ export class Faults {
           { worker: this.#worker, err: error },
           "The application threw outside any request, so this worker ends.",
         );
+        this.lastError = error;
         process.exit(1);
       }
       this.#onStray(error, "threw");
     });
+  }
+
+  /** The response whose request's code runs at this moment, as far as that is known. */
+  get current(): ServerResponse | undefined {
+    return this.#scope.getStore();
   }
 
   /** Runs the application for one request, so that what it throws later can be told to be that request's. */

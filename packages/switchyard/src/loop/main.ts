@@ -21,6 +21,7 @@ import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
+import { sendLastWords } from "./last-words.ts";
 import { type Handling, runAsync } from "./run-async.ts";
 
 /** How often a worker tells its parent how it is, in milliseconds. */
@@ -43,6 +44,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const account = new Account({ accessLog, model, worker });
 
   faults.watch();
+  sendLastWords({ parent, worker, faults, brief: (response) => account.brief(response) });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const greenlets = model === "greenlet" ? await (await import("./greenlets.ts")).loadGreenlets() : null;
   const drained = Promise.withResolvers<void>();
@@ -77,6 +79,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     requests: account.counts(),
     rssBytes: process.memoryUsage.rss(),
     vitals: vitals.read(),
+    latest: account.oldest(3),
   });
   const report = () =>
     parent.send({ type: "report", workers: [snapshot()], totals: account.counts(), traffic: account.traffic() });

@@ -4,7 +4,7 @@
 // bytes), `_total` for what only grows. (prometheus.io/docs/practices/naming)
 
 import type { HistogramData } from "./histogram.ts";
-import type { RequestCounts, ServerStatus, Vitals } from "./snapshot.ts";
+import { deathKinds, type RequestCounts, type ServerStatus, type Vitals } from "./snapshot.ts";
 
 export type Labels = Readonly<Record<string, string | number>>;
 
@@ -214,8 +214,19 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     type: "counter",
     unit: "restarts",
     labels: [],
-    help: "Workers that were replaced.",
+    help: "Workers that were replaced, because they died or for any other reason.",
     read: ({ restarts }) => [{ labels: {}, value: restarts }],
+  },
+  {
+    name: "switchyard_worker_deaths_total",
+    type: "counter",
+    unit: "workers",
+    labels: ["cause"],
+    help:
+      "Workers (or processes of threads) that ended without being told to, or were killed. Cause exit: the program ended " +
+      "itself; error: nobody caught it; signal: from outside; crash: in native code; heap_memory: the heap was full; " +
+      "cgroup_memory: the kernel killed it at the memory limit; switchyard: killed by Switchyard, whose log says why.",
+    read: ({ deathCounts }) => deathKinds.map((cause) => ({ labels: { cause }, value: deathCounts[cause] })),
   },
 ];
 

@@ -41,6 +41,47 @@ export interface Vitals {
   readonly readAtMs: number;
 }
 
+/** A request in a few words. */
+export interface RequestBrief {
+  readonly method: string;
+  /** Without its query, which may hold secrets. */
+  readonly path: string;
+  /** Time since a worker got it, in milliseconds. */
+  readonly ageMs: number;
+}
+
+/**
+ * Why a worker ended: the program's own exit; an error that nobody caught; a signal from outside; a crash in native code;
+ * a heap that was full; the memory limit of its cgroup; a kill of Switchyard's own.
+ */
+export const deathKinds = ["exit", "error", "signal", "crash", "heap_memory", "cgroup_memory", "switchyard"] as const;
+export type DeathKind = (typeof deathKinds)[number];
+
+/** A worker that ended without being told to, or was killed, and what was last known of it. */
+export interface DeathReport {
+  /** In milliseconds since 1970. */
+  readonly atMs: number;
+  /** "worker 3", "process 1", "balancer 1". */
+  readonly what: string;
+  readonly pid: number;
+  readonly kind: DeathKind;
+  /** One phrase: "killed by SIGKILL", "exit code 1", "out of heap memory". */
+  readonly cause: string;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  /** The numbers of the workers that ended with it. */
+  readonly workers: readonly number[];
+  /** What it ran when it died, as far as it is known; otherwise what it had when it told last. */
+  readonly requests: readonly RequestBrief[];
+  /** The next five are as it told last; null when it never told. */
+  readonly rssBytes: number | null;
+  readonly heapUsedBytes: number | null;
+  readonly heapLimitBytes: number | null;
+  readonly loopDelayMaxMs: number | null;
+  /** How long before its death it told last, in milliseconds. */
+  readonly toldMsBefore: number | null;
+}
+
 export interface WorkerSnapshot {
   readonly worker: number;
   readonly pid: number;
@@ -52,6 +93,8 @@ export interface WorkerSnapshot {
   readonly rssBytes: number;
   /** Null until the worker has told it for the first time. */
   readonly vitals: Vitals | null;
+  /** Of a loop worker the oldest requests in flight, of a sync worker the one that it was given last; three at most. */
+  readonly latest: readonly RequestBrief[];
 }
 
 /** The queue of a sync pool. */
@@ -99,6 +142,10 @@ export interface ServerStatus {
   readonly traffic: readonly LaneTraffic[];
   /** By lane, over the last ten seconds. */
   readonly latency: readonly LaneLatency[];
+  /** The last fifty workers that died, the latest last. */
+  readonly deaths: readonly DeathReport[];
+  /** All that died since the start of the server, by why. */
+  readonly deathCounts: Readonly<Record<DeathKind, number>>;
   /** CPU time by worker number since the start of the server, in milliseconds, that of workers that have ended included. */
   readonly cpuMs: Readonly<Record<number, number>>;
 }
@@ -121,4 +168,10 @@ export function sumOf(counts: Iterable<RequestCounts>): RequestCounts {
 /** The counts of a worker that has ended: what was in flight in it has lost its connection. */
 export function afterDeath(counts: RequestCounts): RequestCounts {
   return { ...counts, inFlight: 0, aborted: counts.aborted + counts.inFlight };
+}
+
+/** A request's path without its query. */
+export function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
 }

@@ -150,7 +150,7 @@ export class Balancer {
         this.#giveNext(worker);
       },
     });
-    worker.begin(transfer);
+    worker.begin(transfer, request);
     response.once("close", () => worker.count(outcomeOf(response)));
     transfer.start();
   }

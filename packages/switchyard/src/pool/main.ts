@@ -16,6 +16,7 @@ import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { Balancer } from "./balancer.ts";
+import { completed, deathReport } from "./death.ts";
 import { type Member, Pool } from "./pool.ts";
 import { firstExtraFd, ProcessHandle } from "./process-handle.ts";
 import { residentBytes } from "./resident.ts";
@@ -93,6 +94,10 @@ async function runBalancer(parent: Parent): Promise<void> {
         for (const worker of byMember.get(member) ?? [])
           if (worker.number === message.worker) worker.vitals = message.vitals;
       }
+      if (message.type === "death") {
+        const dead = (byMember.get(member) ?? []).filter(({ number }) => message.death.what === `worker ${number}`);
+        void parent.send({ type: "death", death: completed(message.death, snapshots(dead)) });
+      }
       if (message.type !== "impaired") return;
       if (member.state.is !== "ready" || member.hasSuccessor) return;
       log.error(
@@ -103,6 +108,15 @@ async function runBalancer(parent: Parent): Promise<void> {
     },
     onRetire: (member) => {
       for (const worker of byMember.get(member) ?? []) balancer.retireWorker(worker);
+    },
+    onDeath: (member, death) => {
+      const { pid } = member.handle;
+      const workers = snapshots(byMember.get(member) ?? []);
+      const what = `${plan.name} ${member.number}`;
+      void parent.send({
+        type: "death",
+        death: deathReport({ what, pid, death, workers, lastWords: member.lastWords }),
+      });
     },
     onGone: (member, death) => {
       for (const worker of byMember.get(member) ?? []) balancer.removeWorker(worker, death.cause);
@@ -133,16 +147,17 @@ async function runBalancer(parent: Parent): Promise<void> {
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
   });
 
-  const snapshots = (): WorkerSnapshot[] =>
-    [...balancer.workers].map((worker) => ({
+  const snapshots = (workers: Iterable<SyncWorker> = balancer.workers): WorkerSnapshot[] =>
+    [...workers].map((worker) => ({
       worker: worker.number,
       pid: worker.member.handle.pid,
       isolation: settings.threads > 0 ? "thread" : "process",
       model: "sync",
       state: listener.isDraining || worker.isLeaving ? "draining" : "ready",
       requests: worker.counts(),
-      rssBytes: residentBytes(worker.member.handle.pid),
+      rssBytes: rssOf(worker),
       vitals: worker.vitals,
+      latest: worker.latest(),
     }));
   const report = () =>
     parent.send({
@@ -258,6 +273,13 @@ async function endWithin({ listener, balancer, withinMs, handsOver }: Ending): P
 /** A worker that closed its channel serves nothing, so it must end, in case that it does not by itself. */
 function killUnlessEnded(pool: Pool, member: Member): void {
   setTimeout(() => pool.kill(member, "it closed its channel for requests"), endAfterCloseMs).unref();
+}
+
+/** Of one that has ended, as it was seen last. */
+function rssOf(worker: SyncWorker): number {
+  const bytes = residentBytes(worker.member.handle.pid);
+  if (bytes > 0) worker.rssBytes = bytes;
+  return worker.rssBytes;
 }
 
 function isWebSocket(request: IncomingMessage): boolean {

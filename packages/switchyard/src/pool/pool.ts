@@ -22,7 +22,7 @@
 import assert from "node:assert";
 import { nowMs } from "../clock.ts";
 import { errorOf, SwitchyardError } from "../errors.ts";
-import type { FromWorker } from "../ipc/messages.ts";
+import type { FromWorker, LastWords } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
 import { type Death, deathOf, type Exit } from "./death.ts";
 import { failuresAfterDeath, pauseBeforeRestartMs, type WorkerState } from "./lifecycle.ts";
@@ -42,6 +42,8 @@ export interface PoolOptions {
   readonly onMessage: (member: Member, message: FromWorker) => void;
   /** A member is about to be told to stop: give it nothing new. */
   readonly onRetire?: (member: Member) => void;
+  /** A member has ended without being told to, or was killed. Before `onGone`. */
+  readonly onDeath?: (member: Member, death: Death) => void;
   /** A member has ended, asked or not. */
   readonly onGone: (member: Member, death: Death) => void;
   /** No member is ready, and the application can't be loaded any more. */
@@ -55,6 +57,8 @@ export class Member {
   state: WorkerState;
   /** Why Switchyard killed it, once it did. */
   killedFor: string | null = null;
+  /** What it said when its program ended it. */
+  lastWords: LastWords | null = null;
   /** What it said before it ended because the application could not be loaded. */
   failure: SwitchyardError | null = null;
   /** A successor is on its way, or will be started after a pause. */
@@ -116,6 +120,11 @@ export class Pool {
   /** How many members it keeps. */
   get size(): number {
     return this.#size;
+  }
+
+  /** What its members are called in the log. */
+  get name(): string {
+    return this.#options.name;
   }
 
   get members(): ReadonlySet<Member> {
@@ -281,6 +290,9 @@ export class Pool {
         // The first is the cause: of a process's threads, each may say what the end of another made of it.
         member.failure ??= errorOf(message.error);
         return;
+      case "lastWords":
+        member.lastWords = message.words;
+        return;
       default:
         this.#options.onMessage(member, message);
     }
@@ -330,6 +342,8 @@ export class Pool {
   #onExit(member: Member, exit: Exit): void {
     const stateBefore = member.state;
     const death = deathOf(exit, member.killedFor);
+    const wasAsked = (stateBefore.is === "draining" || this.#isStopping) && member.killedFor === null;
+    if (!wasAsked && member.lastWords?.wasTold !== true) this.#options.onDeath?.(member, death);
     member.state = { is: "stopped" };
     this.#forget(member.overdue);
     this.#members.delete(member);
@@ -339,8 +353,7 @@ export class Pool {
       this.#failChange(member.change, member, death);
       return;
     }
-    const wasAsked = stateBefore.is === "draining" || this.#isStopping;
-    if (wasAsked) return;
+    if (stateBefore.is === "draining" || this.#isStopping) return;
     if (this.#firstStart !== null) {
       this.#failFirstStart(member, death);
       return;

@@ -10,10 +10,14 @@
 // workers that a balancer has told us of.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { SocketChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
 import type { Exit } from "./death.ts";
+import { MemoryKills, readFullHeap } from "./memory-death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
 
 /** Where extra descriptors begin in a worker process: after stdin, stdout, stderr and the IPC channel. */
@@ -38,6 +42,8 @@ export class ProcessHandle implements WorkerHandle {
   /** Processes that the worker itself has started and that run an application. */
   #ownWorkers: readonly number[] = [];
   #hasEnded = false;
+  /** A name that nobody can guess, in a folder that others may write to. The file is there only after a fatal error. */
+  readonly #fatalReport = join(tmpdir(), `switchyard-fatal-${randomUUID()}.json`);
 
   constructor(plan: ProcessPlan) {
     const listenFds = plan.listenFds ?? [];
@@ -66,15 +72,23 @@ export class ProcessHandle implements WorkerHandle {
       this.#hasEnded = true;
       if (exit.code !== 0) killGroup(this.pid);
       for (const pid of this.#ownWorkers) killGroup(pid);
-      this.onExit(exit);
+      this.onExit({ ...exit, ...this.#whyMemory(exit) });
     };
     this.#child.once("error", (error) => end({ code: null, signal: null, error }));
     this.#child.once("exit", (code, signal) => end({ code, signal }));
   }
 
   send(message: ToWorker): void {
+    const told = message.type === "start" ? { ...message, fatalReport: this.#fatalReport } : message;
     // A worker that is ending has closed its side: its exit says the rest.
-    if (this.#child.connected) this.#child.send(message, () => {});
+    if (this.#child.connected) this.#child.send(told, () => {});
+  }
+
+  #whyMemory({ code, signal }: Exit): Pick<Exit, "fullHeapBytes" | "cgroupWasFull"> {
+    if (signal === "SIGKILL") return { cgroupWasFull: memoryKills.happened() };
+    if (signal !== "SIGABRT" && code !== abortCode) return {};
+    const fullHeapBytes = readFullHeap(this.#fatalReport);
+    return fullHeapBytes === null ? {} : { fullHeapBytes };
   }
 
   kill(): void {
@@ -83,6 +97,10 @@ export class ProcessHandle implements WorkerHandle {
     for (const pid of this.#ownWorkers) killGroup(pid);
   }
 }
+
+const memoryKills = new MemoryKills();
+/** What a shell makes of SIGABRT, and so does Node when it aborts inside one. */
+const abortCode = 134;
 
 /** How long a worker has to end once its channel is closed, in milliseconds. */
 const endAfterDisconnectMs = 1_000;
@@ -105,6 +123,8 @@ const typesFromWorker = new Set<string>([
   "report",
   "changed",
   "vitals",
+  "lastWords",
+  "death",
 ] satisfies FromWorker["type"][]);
 
 function isFromWorker(message: unknown): message is FromWorker {

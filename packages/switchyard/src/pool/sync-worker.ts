@@ -1,7 +1,9 @@
 // The balancer's view of one sync worker: a channel to it, and the one request it has, or none.
 
+import type { IncomingMessage } from "node:http";
+import { nowMs } from "../clock.ts";
 import type { FromSyncWorker } from "../ipc/messages.ts";
-import type { RequestCounts, Vitals } from "../metrics/snapshot.ts";
+import { pathOf, type RequestBrief, type RequestCounts, type Vitals } from "../metrics/snapshot.ts";
 import type { Member } from "./pool.ts";
 import type { Transfer } from "./transfer.ts";
 import type { RequestChannel } from "./worker-handle.ts";
@@ -16,6 +18,9 @@ export class SyncWorker {
   isLeaving = false;
   /** What it has told of itself last. */
   vitals: Vitals | null = null;
+  /** Resident memory of its process when that was looked at last. */
+  rssBytes = 0;
+  #latest: { readonly method: string; readonly url: string; readonly atMs: number } | null = null;
   #begun = 0;
   #answered = 0;
   #failed = 0;
@@ -27,9 +32,17 @@ export class SyncWorker {
     this.channel = channel;
   }
 
-  begin(transfer: Transfer): void {
+  begin(transfer: Transfer, { method = "", url = "" }: IncomingMessage): void {
     this.#begun++;
     this.transfer = transfer;
+    this.#latest = { method, url, atMs: nowMs() };
+  }
+
+  /** The request that it was given last, running or not. */
+  latest(): RequestBrief[] {
+    if (this.#latest === null) return [];
+    const { method, url, atMs } = this.#latest;
+    return [{ method, path: pathOf(url), ageMs: nowMs() - atMs }];
   }
 
   /** Counts the outcome of a request, once its response has closed. */

@@ -5,11 +5,11 @@
 // threads serve until then.
 
 import { reportOf, SwitchyardError } from "../errors.ts";
-import type { FromWorker, StartOrder } from "../ipc/messages.ts";
+import type { FromWorker, LastWords, StartOrder } from "../ipc/messages.ts";
 import type { Parent } from "../ipc/parent.ts";
 import { afterDeath, noRequests, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { type LaneTraffic, sumOfTraffic, trafficAfterDeath } from "../metrics/traffic.ts";
-import { deathOf } from "./death.ts";
+import { deathOf, deathReport } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
 import { ThreadHandle } from "./thread-handle.ts";
 
@@ -38,15 +38,24 @@ export function hostThreads(parent: Parent, entry: URL): void {
   };
 
   parent.onEndThread = (worker) => {
-    for (const thread of threads) if (thread.worker === worker) thread.kill();
+    for (const thread of threads) {
+      if (thread.worker !== worker) continue;
+      killed.add(thread);
+      thread.kill();
+    }
   };
 
+  const killed = new Set<ThreadHandle>();
+  const words = new Map<ThreadHandle, LastWords>();
   const reports = new Map<ThreadHandle, Report>();
   let gone: Gone = { totals: noRequests, traffic: [] };
   const onMessage = (thread: ThreadHandle, message: FromWorker) => {
     switch (message.type) {
       case "ready":
         if (--waiting === 0) void parent.send(message);
+        return;
+      case "lastWords":
+        words.set(thread, message.words);
         return;
       case "report":
         reports.set(thread, message);
@@ -77,14 +86,24 @@ export function hostThreads(parent: Parent, entry: URL): void {
         if (threads.size === 0) process.exit(0);
         return;
       }
-      const { cause } = deathOf(exit, null);
+      const death = deathOf(exit, killed.has(thread) ? "its request was too long" : null);
+      const { cause } = death;
+      const what = `worker ${worker}`;
+      const workers = last?.workers ?? [];
+      const lastWords = words.get(thread) ?? null;
+      void parent.send({
+        type: "death",
+        death: deathReport({ what, pid: process.pid, death, workers, lastWords }),
+      });
       const message: FromWorker =
         waiting > 0
           ? { type: "failed", error: reportOf(endedEarly(cause)) }
           : { type: "impaired", cause: `The thread of worker ${worker} has ended (${cause})` };
       void parent.send(message).then(() => {
         if (message.type === "failed") process.exit(exitCodeOf(message.error.code));
-        if (threads.size === 0) process.exit(1);
+        if (threads.size > 0) return;
+        void parent.send({ type: "lastWords", words: { worker, request: null, error: null, wasTold: true } });
+        process.exit(1);
       });
     };
   });

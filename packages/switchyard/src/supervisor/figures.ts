@@ -62,6 +62,11 @@ export class Figures<Member> {
     return report;
   }
 
+  /** The workers of a member, as it has told last. */
+  workersOf(member: Member): readonly WorkerSnapshot[] {
+    return this.#reports.get(member)?.workers ?? [];
+  }
+
   totals(): RequestCounts {
     return sumOf([this.#gone.totals, ...this.#each(({ totals }) => totals)]);
   }

@@ -13,12 +13,14 @@ import { type WorkerPlan, workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, PoolChange, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import type { Phase, ServerStatus } from "../metrics/snapshot.ts";
+import type { DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
+import { type Death, deathReport, lastSeen } from "../pool/death.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { Changes } from "./changes.ts";
+import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
@@ -83,6 +85,7 @@ class Supervisor implements ServerControl {
   #phase: Phase = "starting";
   readonly #figures = new Figures<Member>();
   readonly #startedAtMs = wallMs();
+  readonly #deaths = new Deaths();
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
@@ -114,6 +117,7 @@ class Supervisor implements ServerControl {
         this.#onReady(message);
       },
       onMessage: (member, message) => this.#onMessage(member, message),
+      onDeath: (member, death) => this.#onDeath(this.#remainsOf(member, death)),
       onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
@@ -208,6 +212,9 @@ class Supervisor implements ServerControl {
       case "report":
         this.#figures.report(member, message);
         return;
+      case "death":
+        this.#onDeath(message.death);
+        return;
       case "processes":
         this.#ownWorkers.set(member, message.pids);
         this.#updateLastWatch();
@@ -228,6 +235,17 @@ class Supervisor implements ServerControl {
     this.#lastWatch?.watch(
       [...this.#pool.members].flatMap((member) => [member.handle.pid, ...(this.#ownWorkers.get(member) ?? [])]),
     );
+  }
+
+  #remainsOf(member: Member, death: Death): DeathReport {
+    const what = `${this.#pool.name} ${member.number}`;
+    const workers = this.#figures.workersOf(member);
+    return deathReport({ what, pid: member.handle.pid, death, workers, lastWords: member.lastWords });
+  }
+
+  #onDeath(death: DeathReport): void {
+    this.#deaths.add(death);
+    this.#parts.log.warn({ death }, `${death.what} died: ${death.cause}. Last seen: ${lastSeen(death)}.`);
   }
 
   #onGone(member: Member): void {
@@ -292,6 +310,8 @@ class Supervisor implements ServerControl {
       traffic: figures.traffic(),
       latency: figures.latency(),
       cpuMs: figures.cpuMs(),
+      deaths: this.#deaths.recent,
+      deathCounts: this.#deaths.counts,
     };
   }
 

@@ -38,6 +38,9 @@ test("the cause of a death is said in words", () => {
   assert.match(deathOf({ ...exit, signal: "SIGKILL" }, null).cause, /^killed by SIGKILL/);
   assert.match(deathOf({ ...exit, signal: "SIGABRT" }, null).cause, /out of heap memory/);
   assert.match(deathOf({ ...exit, code: 134 }, null).cause, /out of heap memory/);
+  const full = deathOf({ ...exit, signal: "SIGABRT", fullHeapBytes: 48 * 1024 ** 2 }, null);
+  assert.deepEqual([full.kind, full.cause], ["heap_memory", "out of heap memory, with 48 MiB in use"]);
+  assert.equal(deathOf({ ...exit, signal: "SIGKILL", cgroupWasFull: true }, null).kind, "cgroup_memory");
   assert.match(deathOf({ ...exit, signal: "SIGSEGV" }, null).cause, /native code/);
   assert.equal(deathOf({ ...exit, code: 1, error }, null).cause, "out of heap memory");
   assert.equal(deathOf({ ...exit, code: 1, error: new TypeError("no") }, null).cause, "uncaught TypeError: no");

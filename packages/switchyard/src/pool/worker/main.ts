@@ -17,6 +17,7 @@ import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
 import { greenletsOfProgram } from "../../loop/greenlets.ts";
+import { sendLastWords } from "../../loop/last-words.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
 import { openVitals } from "../../watch/vitals.ts";
@@ -40,6 +41,8 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
   const faults = new Faults(log, worker);
   faults.watch();
+  // Its balancer knows which request it has.
+  sendLastWords({ parent, worker, faults, brief: () => null });
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
