@@ -166,8 +166,13 @@ export function changesBetween(before: SeenStatus, now: SeenStatus, atMs: number
 /** What the server itself tells of the past: deaths with their cause, loops that were held, lanes that moved. */
 export function toldBy({ deaths = [], blocked = [], moves = [] }: SeenStatus): Happening[] {
   return [
-    ...deaths.map(({ worker, pid, cause, atMs }) =>
-      happened(`death-${pid}-${atMs}`, atMs, "bad", `Worker ${worker} (process ${pid}) ended: ${cause}.`),
+    ...deaths.map(({ what, pid, cause, atMs }) =>
+      happened(
+        `death-${pid}-${atMs}`,
+        atMs,
+        "bad",
+        `${what[0]?.toUpperCase()}${what.slice(1)} (process ${pid}) ended: ${cause}.`,
+      ),
     ),
     ...blocked.map((block) => {
       const { worker, atMs, heldMs, method, path, stack } = block;

@@ -56,7 +56,8 @@ export interface SeenLatency {
 
 /** A worker that ended without being told to. */
 export interface SeenDeath {
-  readonly worker: number;
+  /** "worker 3", "process 1", "balancer 1". */
+  readonly what: string;
   readonly pid: number;
   readonly cause: string;
   readonly atMs: number;
