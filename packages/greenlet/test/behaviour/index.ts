@@ -9,4 +9,5 @@ import "./limits.ts";
 import "./process.ts";
 import "./sync.ts";
 import "./groups.ts";
+import "./fibers.ts";
 import "./monkey.ts";
