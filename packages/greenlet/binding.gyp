@@ -9,6 +9,7 @@
         "native/handoff.cc",
         "native/hub.cc",
         "native/impersonation.cc",
+        "native/own_stack.cc",
         "native/script_stack.cc",
         "native/stack.cc",
         "native/switch_aarch64.S",

@@ -3,7 +3,7 @@
 // crash the process.
 //
 //   checkMachine()            -> { impersonation: boolean, reason: string }
-//   open(backend, stackBytes, processStacks) -> boolean; false: Node's callback-scope count was not found, and nothing
+//   open(backend, stackBytes, processStacks, ownStackBytes) -> boolean; false: Node's callback-scope count was not found, and nothing
 //                                may be parked; at most `processStacks` stacks will live in the process at once
 //   create(body)              -> index of a new stack; -1: that many live, or the machine gives no more threads or memory
 //   resume(index)             -> true when the stack has ended and is freed
@@ -18,6 +18,7 @@
 
 #include "callback_depth.h"
 #include "hub.h"
+#include "own_stack.h"
 #include "v8_compat.h"
 
 namespace switchyard {
@@ -62,14 +63,16 @@ void StopWasmCodeCollection(v8::Isolate* isolate, v8::Local<v8::Context> context
 void Open(const Arguments& arguments) {
   Hub* hub = HubOf(arguments);
   v8::Isolate* isolate = hub->isolate();
-  if (!arguments[0]->IsString() || !arguments[1]->IsUint32() || !arguments[2]->IsUint32()) {
-    return ThrowMisuse(isolate, "open(backend, stackBytes, processStacks)");
+  if (!arguments[0]->IsString() || !arguments[1]->IsUint32() || !arguments[2]->IsUint32() ||
+      !arguments[3]->IsUint32()) {
+    return ThrowMisuse(isolate, "open(backend, stackBytes, processStacks, ownStackBytes)");
   }
   v8::String::Utf8Value backend(isolate, arguments[0]);
   const bool impersonate = std::string_view(*backend) == "impersonation" && CheckMachine().can_impersonate;
   hub->backend = impersonate ? Backend::kImpersonation : Backend::kHandoff;
   hub->stack_bytes = arguments[1].As<v8::Uint32>()->Value();
   hub->process_stacks = arguments[2].As<v8::Uint32>()->Value();
+  hub->own_stack_limit = OwnStackLimit(arguments[3].As<v8::Uint32>()->Value());
   StopWasmCodeCollection(isolate, isolate->GetCurrentContext());
   hub->callback_depth = FindCallbackDepth(isolate, isolate->GetCurrentContext());
   arguments.GetReturnValue().Set(hub->callback_depth != nullptr);

@@ -26,6 +26,9 @@ class Hub {
   size_t stack_bytes = 0;
   /** How many stacks may live in the whole process, all isolates together: the kernel counts them so. */
   size_t process_stacks = 0;
+  /** The stack limit of the isolate's own stack (own_stack.cc), and whether V8 has been told another one since. */
+  uintptr_t own_stack_limit = 0;
+  bool stack_limit_is_foreign = false;
   /** Node's count of open callback scopes (callback_depth.cc). */
   size_t* callback_depth = nullptr;
   /** The stack that JavaScript runs on; null on the isolate's own stack. */

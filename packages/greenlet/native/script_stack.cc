@@ -54,6 +54,11 @@ void ScriptStack::Resume() {
   SwitchUnlocked(isolate, [this] { stack_->Enter(); });
 
   hub_->current = resumer;
+  if (hub_->stack_limit_is_foreign && resumer == nullptr) {
+    // Why, is in own_stack.cc.
+    hub_->stack_limit_is_foreign = false;
+    isolate->SetStackLimit(hub_->own_stack_limit);
+  }
   SetAsyncContext(isolate, async_context);
   if (state_ != State::kEnded) return;
   if (terminated_) isolate->TerminateExecution();
@@ -89,6 +94,7 @@ void ScriptStack::CallBody() {
   v8::Isolate::Scope entered(isolate);
   // Without it V8 takes "here minus --stack-size", which is far below a stack of this size.
   isolate->SetStackLimit(stack_->script_limit());
+  hub_->stack_limit_is_foreign = true;
   v8::HandleScope handles(isolate);
   v8::Local<v8::Context> context = context_.Get(isolate);
   v8::Context::Scope in_context(context);

@@ -7,14 +7,14 @@ import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GreenletError } from "./errors.ts";
-import { machineStackLimit } from "./machine.ts";
+import { machineStackLimit, ownStackBytes } from "./machine.ts";
 
 export type BackendName = "impersonation" | "handoff";
 
 /** What native/binding.cc exports; described there. */
 export interface Binding {
   checkMachine(): { impersonation: boolean; reason: string };
-  open(backend: BackendName, stackBytes: number, processStacks: number): boolean;
+  open(backend: BackendName, stackBytes: number, processStacks: number, ownStackBytes: number): boolean;
   create(body: () => void): number;
   resume(index: number): true | undefined;
   park(keepAsyncContext: boolean): boolean;
@@ -47,7 +47,7 @@ function loadAddon(): Addon {
   const binding = loadBinding();
   const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
   const stackLimit = machineStackLimit();
-  if (!binding.open(backend, stackBytes, stackLimit)) throw unsupportedNode();
+  if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }
 

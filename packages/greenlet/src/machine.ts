@@ -4,6 +4,7 @@
 // refuses it a map, so the limit stays well below that.
 
 import { readFileSync } from "node:fs";
+import { isMainThread, resourceLimits } from "node:worker_threads";
 
 /** More than this was never tried; a process that needs more is better served by several. */
 const mostStacks = 16_000;
@@ -18,6 +19,22 @@ export function machineStackLimit(): number {
     Math.min(numberIn("/proc/sys/kernel/threads-max", Infinity), numberIn("/sys/fs/cgroup/pids.max", Infinity)) / 2,
   );
   return Math.max(16, Math.min(mostStacks, byMaps, byThreads));
+}
+
+const kB = 1024;
+/** V8's default for --stack-size. */
+const defaultStackBytes = 984 * kB;
+/** What Node leaves unused of a worker's stack. */
+const workerReserveBytes = 192 * kB;
+
+/** How much of this thread's own stack JavaScript may use. */
+export function ownStackBytes(): number {
+  if (!isMainThread && resourceLimits.stackSizeMb !== undefined) {
+    return resourceLimits.stackSizeMb * kB * kB - workerReserveBytes;
+  }
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? "").split(" ")].join(" ");
+  const [, given] = /--stack[-_]size[= ](\d+)/.exec(options) ?? [];
+  return given === undefined ? defaultStackBytes : Number(given) * kB;
 }
 
 /** The number that the file holds; `fallback` where there is no such file or it says "max". */

@@ -51,6 +51,12 @@ test("a worker ends by process.exit in a greenlet, with others parked", async ()
   assert.equal(ending.stdout, "worker ended with 9, threads given back\n");
 });
 
+test("a stack overflow and a collection deep on the isolate's own stack do no harm once greenlets were made", async () => {
+  const ending = await runFixture("deep-on-main.ts", { nodeArgs: ["--expose-gc"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "main RangeError\nworker RangeError\n");
+});
+
 test("fetches, forced garbage collection and parked greenlets live together", async () => {
   const ending = await runFixture("fetch-and-collect.ts", { nodeArgs: ["--expose-gc"] });
   assertEnded(ending, 0);
