@@ -7,6 +7,7 @@ export function mainHelp(): string {
 
 Usage:
   switchyard serve <file> [options]   serve an application
+  switchyard dev <file> [options]     the same while you write it: reloads on change, shows errors
   switchyard status                   show the server that was started in this folder
   switchyard workers, lanes           list its workers, or its lanes
   switchyard top                      show it live in the terminal

@@ -8,6 +8,7 @@ import { printError, printText } from "./print.ts";
 
 const commands = [
   "serve",
+  "dev",
   "status",
   "workers",
   "lanes",
@@ -48,6 +49,8 @@ async function main(args: readonly string[]): Promise<number> {
       return printText(`${await version()}\n`);
     case "serve":
       return (await import("./serve.ts")).serve(rest);
+    case "dev":
+      return (await import("./dev.ts")).dev(rest);
     case "plan":
       return (await import("./plan.ts")).runPlan(rest);
     case "status":
@@ -71,6 +74,7 @@ async function help([command]: readonly string[]): Promise<number> {
   const { mainHelp, serveHelp } = await import("./help.ts");
   if (command === undefined) return printText(mainHelp());
   if (command === "serve") return printText(serveHelp());
+  if (command === "dev") return printText((await import("./dev.ts")).devHelp());
   if (command === "plan") return printText((await import("./plan.ts")).planHelp());
   switch (command) {
     case "status":

@@ -10,6 +10,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
+import type { PageParts } from "../dev/error-page.ts";
 import type { RequestListener } from "../edge/listener.ts";
 import { refuse } from "../edge/refusals.ts";
 import type { Log } from "../log/log.ts";
@@ -26,8 +27,12 @@ export class Faults {
     this.#worker = worker;
   }
 
+  /** Under `switchyard dev`, makes a page of an error; else null. */
+  #page: typeof import("../dev/error-page.ts") | null = null;
+
   /** Listens for what nobody caught. Before the application is loaded, so that its own listeners are counted as its own. */
   watch(): void {
+    if (process.env.SWITCHYARD_DEV === "1") void this.#loadPage();
     process.on("unhandledRejection", (reason) => {
       if (process.listenerCount("unhandledRejection") > 1) return;
       this.#onStray(reason, "rejected a promise that nobody handles");
@@ -81,8 +86,16 @@ export class Faults {
       { worker: this.#worker, method, path: url, err: error },
       `The application ${what} while it served ${method} ${url}; ${outcomeOf(response)}.`,
     );
+    if (this.#page !== null && !response.headersSent && this.#page.wantsPage(response.req.headers.accept)) {
+      sendPage(response, this.#page.errorPage(partsOf(error, what)));
+      return;
+    }
     if (!response.writableEnded)
       refuse(response, 500, "The application failed to answer this request.", { keepOpen: true });
+  }
+
+  async #loadPage(): Promise<void> {
+    this.#page = await import("../dev/error-page.ts");
   }
 
   #onStray(error: unknown, what: string): void {
@@ -90,6 +103,23 @@ export class Faults {
     if (response !== undefined) this.answer(error, response, what);
     else this.#log.error({ worker: this.#worker, err: error }, `The application ${what}, outside any request.`);
   }
+}
+
+function partsOf(error: unknown, what: string): PageParts {
+  const isError = error instanceof Error;
+  return {
+    title: `The application ${what}`,
+    message: isError ? `${error.name}: ${error.message}` : String(error),
+    hint: null,
+    stack: isError ? (error.stack ?? null) : null,
+    waitsFor: null,
+  };
+}
+
+function sendPage(response: ServerResponse, page: string): void {
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.writeHead(500, { "Content-Type": "text/html; charset=utf-8", "Content-Length": Buffer.byteLength(page) });
+  response.end(page);
 }
 
 /** Whether events of a body are to come. */

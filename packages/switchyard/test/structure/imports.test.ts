@@ -22,6 +22,7 @@ const order = [
   "ipc",
   "app",
   "log",
+  "dev",
   "auto",
   "config",
   "lanes",
