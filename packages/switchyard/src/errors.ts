@@ -92,6 +92,21 @@ export const errorRecords = {
     when: "The control socket can't be made, or belongs to a server that is running.",
   },
   SY_CONTROL_REQUEST: { fault: "user", exitCode: 89, when: "What came over the control socket is no command." },
+  SY_COMPARE_TARGET: {
+    fault: "user",
+    exitCode: 92,
+    when: "compare was given a server's address: it starts the application itself, on this machine alone.",
+  },
+  SY_COMPARE_NOTHING: {
+    fault: "app",
+    exitCode: 93,
+    when: "compare could measure nothing: the application serves under no model, or none answers a path.",
+  },
+  SY_COMPARE_CONFIG: {
+    fault: "user",
+    exitCode: 94,
+    when: "The advice can't be written into the config file without risking what is in it.",
+  },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

@@ -16,6 +16,7 @@ Usage:
   switchyard restart <worker>         replace one worker
   switchyard logs --reopen            open its log files again
   switchyard stop                     stop it
+  switchyard compare <file> [options] which model and how many workers an application needs, measured
   switchyard plan [options]           how many workers an expected load needs, under each model
   switchyard help [command]           print this, or a command's options
   switchyard --version                print the version

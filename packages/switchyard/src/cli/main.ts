@@ -18,6 +18,7 @@ const commands = [
   "restart",
   "stop",
   "logs",
+  "compare",
   "plan",
   "help",
 ] as const;
@@ -51,6 +52,8 @@ async function main(args: readonly string[]): Promise<number> {
       return (await import("./serve.ts")).serve(rest);
     case "dev":
       return (await import("./dev.ts")).dev(rest);
+    case "compare":
+      return (await import("./compare.ts")).runCompare(rest);
     case "plan":
       return (await import("./plan.ts")).runPlan(rest);
     case "status":
@@ -75,6 +78,7 @@ async function help([command]: readonly string[]): Promise<number> {
   if (command === undefined) return printText(mainHelp());
   if (command === "serve") return printText(serveHelp());
   if (command === "dev") return printText((await import("./dev.ts")).devHelp());
+  if (command === "compare") return printText((await import("./compare.ts")).compareHelp());
   if (command === "plan") return printText((await import("./plan.ts")).planHelp());
   switch (command) {
     case "status":

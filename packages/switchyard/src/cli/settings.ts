@@ -36,7 +36,7 @@ function noApplication(cwd: string): SwitchyardError {
 }
 
 /** Finds out before anything is started that the file is there; whether it can be served is the worker's to find out. */
-function assertFile(app: string, cwd: string): void {
+export function assertFile(app: string, cwd: string): void {
   const stats = statSync(app, { throwIfNoEntry: false });
   if (stats?.isFile()) return;
   if (stats?.isDirectory()) {

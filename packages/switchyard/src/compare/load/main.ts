@@ -1,0 +1,32 @@
+// The load generator's thread: runs one order after another and answers with what it saw. A thread of its own, so that
+// nothing which the measuring thread does is between a request and the moment that is noted for it.
+
+import { parentPort } from "node:worker_threads";
+import { nowMs } from "../../clock.ts";
+import type { LoadOrder, LoadResult } from "./orders.ts";
+import { startStream } from "./streams.ts";
+
+parentPort?.on("message", async (order: LoadOrder) => {
+  parentPort?.postMessage(await run(order));
+});
+
+async function run({ target, streams, lengthMs, patienceMs }: LoadOrder): Promise<LoadResult> {
+  const busyBefore = performance.eventLoopUtilization();
+  const beganAtMs = nowMs();
+  const running = streams.map((stream) => startStream(target, stream));
+  await pause(lengthMs);
+  for (const each of running) each.stop();
+  const endedAtMs = nowMs();
+  const { utilization } = performance.eventLoopUtilization(busyBefore);
+  while (running.some((each) => each.isWaiting()) && nowMs() < endedAtMs + patienceMs) await pause(5);
+  return {
+    lengthMs: endedAtMs - beganAtMs,
+    streams: running.map((each) => each.finish()),
+    busyRatio: utilization,
+    behindMs: Math.max(...running.map((each) => each.behindMs)),
+  };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

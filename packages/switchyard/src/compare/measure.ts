@@ -1,0 +1,136 @@
+// Measures one server: the first answers, the warm-up, and a stretch of load with what the kernel counted meanwhile.
+
+import { createHash } from "node:crypto";
+import type { Generator } from "./load/generator.ts";
+import type { LoadResult, Stream, StreamResult, Target } from "./load/orders.ts";
+import type { Measurement, Probe } from "./run.ts";
+import type { Schedule } from "./schedule.ts";
+import type { Subject } from "./subject.ts";
+import { memoryOf, usageOf } from "./usage.ts";
+
+/** A first answer may need what an application does once. */
+const probeTimeoutMs = 10_000;
+
+/** What a path answers: asked twice, to see whether it answers the same again. */
+export async function probe(target: Target, path: string): Promise<Probe> {
+  const first = await ask(target, path);
+  const second = await ask(target, path);
+  return { path, ...first, repeats: first.hash === second.hash && first.status === second.status };
+}
+
+/** Status 0 stands for no answer. */
+async function ask({ host, port }: Target, path: string): Promise<{ status: number; bytes: number; hash: string }> {
+  try {
+    const response = await fetch(`http://${host}:${port}${path}`, {
+      redirect: "manual",
+      headers: { "accept-encoding": "identity" },
+      signal: AbortSignal.timeout(probeTimeoutMs),
+    });
+    const hash = createHash("sha256");
+    let bytes = 0;
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      hash.update(chunk);
+    }
+    return { status: response.status, bytes, hash: hash.digest("hex") };
+  } catch {
+    // Broken, or longer than the time: the report says that this path was not answered.
+    return { status: 0, bytes: 0, hash: "" };
+  }
+}
+
+/**
+ * Sends requests until a stretch answers no more than a tenth more than the best before it: compilers and caches are warm then.
+ *
+ * @returns whether that came before the time was over.
+ */
+export async function warmUp({ generator, subject, schedule }: Measuring, path: string): Promise<boolean> {
+  const lengthMs = schedule.warmUpMs / 4;
+  let best = 0;
+  let isSettled = false;
+  for (let stretch = 0; stretch < 4; stretch++) {
+    const result = await generator.run({
+      target: subject.target,
+      streams: [{ path, arrivals: { kind: "closed", clients: 8 } }],
+      lengthMs,
+      patienceMs: schedule.patienceMs,
+    });
+    const answered = result.streams[0]!.answered / result.lengthMs;
+    isSettled = stretch > 0 && answered <= best * 1.1;
+    if (isSettled) break;
+    best = Math.max(best, answered);
+  }
+  return isSettled;
+}
+
+export interface Measuring {
+  readonly generator: Generator;
+  readonly subject: Subject;
+  readonly schedule: Schedule;
+}
+
+export interface Stretch {
+  readonly variant: string;
+  readonly round: number;
+  readonly stream: Stream;
+  readonly lengthMs: number;
+  /** The status that the path's answers are to have. */
+  readonly status: number;
+}
+
+/** One stretch of load on one path. */
+export async function measure({ generator, subject, schedule }: Measuring, stretch: Stretch): Promise<Measurement> {
+  const { variant, round, stream, lengthMs, status } = stretch;
+  const before = usageOf(subject.pid);
+  const result = await generator.run({
+    target: subject.target,
+    streams: [stream],
+    lengthMs,
+    patienceMs: schedule.patienceMs,
+  });
+  const after = usageOf(subject.pid);
+  const seen = result.streams[0]!;
+  const used =
+    before === null || after === null
+      ? null
+      : {
+          cpuMs: after.cpuMs - before.cpuMs,
+          queuedMs: after.queuedMs - before.queuedMs,
+          voluntary: after.voluntarySwitches - before.voluntarySwitches,
+          involuntary: after.involuntarySwitches - before.involuntarySwitches,
+        };
+  // What was answered after the sending had ended has used CPU time too.
+  const all = Object.values(seen.statuses).reduce((sum, count) => sum + count, 0);
+  return {
+    variant,
+    path: stream.path,
+    round,
+    stream: seen,
+    ...ratesOf(seen, result, status),
+    cpuMs: used === null || all === 0 ? null : used.cpuMs / all,
+    cpuQueuedMs: used === null || all === 0 ? null : used.queuedMs / all,
+    cpusBusy: used === null ? null : used.cpuMs / result.lengthMs,
+    switches:
+      used === null || all === 0 ? null : { voluntary: used.voluntary / all, involuntary: used.involuntary / all },
+    memoryBytes: memoryOf(subject.pid)?.bytes ?? null,
+    generatorBusyRatio: result.busyRatio,
+    generatorBehindMs: result.behindMs,
+  };
+}
+
+/** Good answers in a second, and the share of what was sent that was not answered well. */
+export function ratesOf(
+  seen: StreamResult,
+  { lengthMs }: Pick<LoadResult, "lengthMs">,
+  status: number,
+): { perSecond: number; badRatio: number } {
+  const answered = Object.values(seen.statuses).reduce((sum, count) => sum + count, 0);
+  const good = seen.statuses[String(status)] ?? 0;
+  const sent = answered + seen.broken + seen.unanswered;
+  const goodShare = answered === 0 ? 0 : good / answered;
+  return {
+    perSecond: (seen.answered * goodShare * 1_000) / lengthMs,
+    // In a closed loop every client has one request on its way at the end: that is no fault.
+    badRatio: sent === 0 ? 1 : (answered - good + seen.broken) / sent,
+  };
+}

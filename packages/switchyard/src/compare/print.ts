@@ -1,0 +1,143 @@
+// A compare run for a terminal: what each path is, a table of what each variant answered, and the advice.
+
+import { ms, rate } from "../plan/plan.ts";
+import { alignedRows } from "../plan/print.ts";
+import type { Advice } from "./advice.ts";
+import { configText } from "./config-text.ts";
+import { latencyQuantiles } from "./load/orders.ts";
+import { gainsIn } from "./mixed.ts";
+import type { CompareRun, Measurement } from "./run.ts";
+import { type Spread, spreadOf } from "./statistics.ts";
+import { levelsOf, type PathVerdict, servedAtOnce, verdicts } from "./verdict.ts";
+
+export function compareText(run: CompareRun, advice: Advice | null): string {
+  return [
+    machineText(run),
+    ...verdicts(run).map((verdict) => pathText(run, verdict)),
+    failuresText(run),
+    warningsText(run),
+    advice === null ? "" : adviceText(run, advice),
+  ]
+    .filter((text) => text !== "")
+    .join("\n");
+}
+
+export function machineText({ machine, at, lengthMs }: CompareRun): string {
+  const quota = machine.quota === null ? "" : `, quota ${machine.quota}`;
+  return `Measured at ${at.slice(0, 16).replace("T", " ")} in ${Math.round(lengthMs / 1_000)} s: ${machine.cpus} CPUs${quota} (${machine.cpu}), Node ${machine.node}, load before ${machine.loadBefore.toFixed(1)}.\n`;
+}
+
+function pathText(run: CompareRun, verdict: PathVerdict): string {
+  const lines = [`${verdict.path}`, `  ${verdictText(verdict)}`];
+  const clients = [
+    ...new Set(
+      run.variants.flatMap(({ variant }) => [
+        ...levelsOf(run.measurements, { variant: variant.name, path: verdict.path }).keys(),
+      ]),
+    ),
+  ].sort((a, b) => a - b);
+  if (clients.length > 0) lines.push(tableText(run, verdict, clients));
+  for (const each of verdict.excluded) lines.push(`  ${each}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** What a path is bound by, the evidence, and what follows from it. */
+export function verdictText(verdict: PathVerdict): string {
+  const { kind, wallMs, cpuMs, ranking } = verdict;
+  if (ranking.length === 0) return `Not measured: it answers ${verdict.status || "nothing"}.`;
+  const evidence = `alone it takes ${ms(wallMs)}${cpuMs === null ? "" : `, ${ms(cpuMs)} of CPU time`}`;
+  switch (kind) {
+    case "cpu":
+      return `Bound by the CPU: ${evidence}. No model answers more of it than the cores can do.`;
+    case "waiting":
+      return `Bound by waiting: ${evidence}. ${atOnceText(verdict)}`;
+    case "mixed":
+      return `It computes and waits: ${evidence}.`;
+    case "light":
+      return `Light: ${evidence}. What is measured is mostly the server itself.`;
+    case "unknown":
+      return `Whether it computes or waits is not known here: ${evidence}.`;
+  }
+}
+
+function atOnceText(verdict: PathVerdict): string {
+  const served = verdict.ranking.map(({ variant }) => `${variant} ${Math.round(servedAtOnce(verdict, variant) ?? 0)}`);
+  return `Served at once: ${served.join(", ")}.`;
+}
+
+function tableText(run: CompareRun, verdict: PathVerdict, clients: readonly number[]): string {
+  const head = [
+    "",
+    ...clients.map((count) => `${count} client${count === 1 ? "" : "s"}`),
+    "p50",
+    "p99",
+    "CPU each",
+    "",
+  ];
+  const rows = run.variants.flatMap(({ variant }) => {
+    const levels = levelsOf(run.measurements, { variant: variant.name, path: verdict.path });
+    if (levels.size === 0) return [];
+    const most = levels.get(Math.max(...levels.keys())) ?? [];
+    const cpu = spreadOf(most.flatMap(({ cpuMs }) => cpuMs ?? []));
+    return [
+      [
+        variant.name,
+        ...clients.map((count) => rateText(spreadOf((levels.get(count) ?? []).map(({ perSecond }) => perSecond)))),
+        quantileText(most, 0.5),
+        quantileText(most, 0.99),
+        cpu === null ? "?" : ms(cpu.median),
+        markOf(verdict, variant.name),
+      ],
+    ];
+  });
+  return alignedRows([head, ...rows]);
+}
+
+function markOf({ best }: PathVerdict, variant: string): string {
+  if (!best.includes(variant)) return "";
+  return best.length === 1 ? "best" : "best *";
+}
+
+/** "1,250/s ±4%" */
+function rateText(spread: Spread | null): string {
+  if (spread === null) return "-";
+  const half = spread.median === 0 ? 0 : (spread.max - spread.min) / 2 / spread.median;
+  return `${rate(spread.median)}/s${spread.count > 1 ? ` ±${Math.round(half * 100)}%` : ""}`;
+}
+
+export function quantileOf(measurements: readonly Measurement[], quantile: number): Spread | null {
+  const place = (latencyQuantiles as readonly number[]).indexOf(quantile);
+  return spreadOf(measurements.map(({ stream }) => stream.quantilesMs[place]!));
+}
+
+function quantileText(measurements: readonly Measurement[], quantile: number): string {
+  const spread = quantileOf(measurements, quantile);
+  return spread === null ? "-" : ms(spread.median);
+}
+
+function failuresText({ variants }: CompareRun): string {
+  return variants
+    .flatMap(({ variant, failure }) =>
+      failure === null ? [] : [`${variant.name} failed: ${failure.saw}\n  ${failure.fix}\n`],
+    )
+    .join("");
+}
+
+function warningsText({ warnings }: CompareRun): string {
+  return warnings.map((warning) => `! ${warning}\n`).join("");
+}
+
+function adviceText(run: CompareRun, advice: Advice): string {
+  const config = configText(advice.config);
+  const gains = gainsIn(run).map(
+    ({ path, perSecond, p99Ms }) =>
+      `  ${path}: ${rateText(perSecond.byDefault)} → ${rateText(perSecond.advised)}, p99 ${ms(p99Ms.byDefault.median)} → ${ms(p99Ms.advised.median)}`,
+  );
+  return [
+    advice.sentence,
+    ...advice.reasons.map((reason) => `  ${reason}`),
+    ...(gains.length === 0 ? [] : ["All paths at once, default → advised:", ...gains]),
+    config === null ? "That is what serve does by itself: no config is needed." : `switchyard.config.ts:\n${config}`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,68 @@
+// How long a compare run measures what: a calculation.
+
+export interface Schedule {
+  readonly rounds: number;
+  /** Clients of the closed loops, rising. */
+  readonly clients: readonly number[];
+  /** Rates of the open loops, as shares of the most that any variant answered. */
+  readonly rateShares: readonly number[];
+  /** Until the speed has settled, but no longer. */
+  readonly warmUpMs: number;
+  readonly closedMs: number;
+  readonly openMs: number;
+  readonly mixedMs: number;
+  readonly mixedRounds: number;
+  /** A stretch is longer for slow paths: this many times one request, but no longer than `longestMs`. */
+  readonly requestsAtLeast: number;
+  readonly longestMs: number;
+  /** What is still on its way at the end of a stretch has this long. */
+  readonly patienceMs: number;
+  /** After this long nothing more is begun; null for no limit. */
+  readonly deadlineMs: number | null;
+}
+
+export const fullSchedule: Schedule = {
+  rounds: 3,
+  clients: [1, 4, 16, 64, 256],
+  rateShares: [0.5, 0.8],
+  warmUpMs: 2_000,
+  closedMs: 1_500,
+  openMs: 3_000,
+  mixedMs: 4_000,
+  mixedRounds: 3,
+  requestsAtLeast: 10,
+  longestMs: 6_000,
+  patienceMs: 3_000,
+  deadlineMs: null,
+};
+
+/** Ends within 45 seconds for two paths and every model: the deadline leaves the servers time to stop. */
+export const quickSchedule: Schedule = {
+  rounds: 1,
+  clients: [1, 8, 64],
+  rateShares: [0.6],
+  warmUpMs: 400,
+  closedMs: 350,
+  openMs: 500,
+  mixedMs: 1_000,
+  mixedRounds: 1,
+  requestsAtLeast: 4,
+  longestMs: 800,
+  patienceMs: 500,
+  deadlineMs: 38_000,
+};
+
+/** About how long it takes, for the first line that is printed. */
+export function estimateMs(schedule: Schedule, { variants, paths }: { variants: number; paths: number }): number {
+  const { rounds, clients, rateShares, warmUpMs, closedMs, openMs, mixedMs, mixedRounds, deadlineMs } = schedule;
+  const startMs = 600;
+  const closed = rounds * (startMs + paths * (warmUpMs / 2 + clients.length * (closedMs + 50)));
+  const open = startMs + paths * (warmUpMs / 2 + rateShares.length * (openMs + 50));
+  const sum = variants * (closed + open) + 2 * mixedRounds * (startMs + mixedMs);
+  return deadlineMs === null ? sum : Math.min(sum, deadlineMs);
+}
+
+/** How long a stretch is whose requests take `requestMs` each. */
+export function stretchMs(schedule: Schedule, { usualMs, requestMs }: { usualMs: number; requestMs: number }): number {
+  return Math.max(usualMs, Math.min(schedule.longestMs, schedule.requestsAtLeast * requestMs));
+}
