@@ -30,7 +30,6 @@ const flags = {
     kind: toggle(),
     prose: "Measures for well under a minute, one round and short ones: small differences are not told apart.",
   },
-  html: { kind: path({ allowed: "the path of a file" }), prose: "Writes the report, one HTML file with all in it." },
   json: { kind: path({ allowed: "the path of a file" }), prose: "Writes all that was measured, as JSON." },
   write: { kind: toggle(), prose: "Puts what is advised into switchyard.config.ts." },
 } as const;

@@ -149,13 +149,31 @@ class Comparison {
   async #levels({ report, path, round, status, measuring, endsAtMs }: LevelsOf): Promise<void> {
     const { schedule, signal } = this.#options;
     let aloneMs = 0;
+    let cpuMs = 0;
     for (const [index, clients] of outerFirst(schedule.clients).entries()) {
       if (this.#isOver(this.#mixedReserveMs()) || (index > 1 && nowMs() + schedule.closedMs > endsAtMs)) break;
+      // So many would wait for the CPU for longer than a stretch is: nothing could be seen but that.
+      if (clients > fewClients && clients * cpuMs > schedule.longestMs) continue;
       const stream: Stream = { path, arrivals: { kind: "closed", clients } };
       const lengthMs = stretchMs(schedule, { usualMs: schedule.closedMs, requestMs: aloneMs });
       const seen = await measure(measuring, { variant: report.variant.name, round, stream, lengthMs, status });
       if (!signal.aborted) this.#measurements.push(seen);
-      aloneMs ||= seen.stream.meanMs;
+      if (seen.stream.unanswered > 0) await this.#untilIdle(measuring.subject);
+      if (index === 0) {
+        aloneMs = seen.stream.meanMs;
+        cpuMs = seen.cpuMs ?? 0;
+      }
+    }
+  }
+
+  /** Waits until the server is done with what was given up, which it does not know: or the next figures would be of that. */
+  async #untilIdle(subject: Subject): Promise<void> {
+    const endsAtMs = nowMs() + 4 * this.#options.schedule.longestMs;
+    while (nowMs() < endsAtMs && !this.#options.signal.aborted) {
+      const status = await subject.status();
+      if (status !== null && status.totals.inFlight === 0 && (status.queue?.length ?? 0) === 0) return;
+      // Workers tell their counts four times a second.
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
@@ -174,6 +192,7 @@ class Comparison {
         const lengthMs = stretchMs(schedule, { usualMs: schedule.openMs, requestMs: (20 * 1_000) / perSecond });
         const seen = await measure(measuring, { variant: report.variant.name, round, stream, lengthMs, status });
         if (!signal.aborted) this.#measurements.push(seen);
+        if (seen.stream.unanswered > 0) await this.#untilIdle(measuring.subject);
       }
     }
   }
@@ -267,6 +286,9 @@ interface LevelsOf {
 
 /** The share of a limited time that is for the closed loops. */
 const closedShare = 0.7;
+
+/** As many clients any path is given. */
+const fewClients = 8;
 
 /** 1, 256, 4, 16, 64 of 1, 4, 16, 64, 256. */
 function outerFirst(clients: readonly number[]): number[] {

@@ -136,7 +136,7 @@ const plainest = ["async", "hybrid", "greenlet", "sync-threads", "sync-processes
 /** One client: what a request costs that has the server for itself. */
 function aloneOn({ measurements }: Measured, path: string): Alone | null {
   for (const variant of plainest) {
-    const rounds = levelsOf(measurements, { variant, path }).get(1) ?? [];
+    const rounds = (levelsOf(measurements, { variant, path }).get(1) ?? []).filter(({ stream }) => stream.answered > 0);
     const wall = spreadOf(rounds.map(({ stream }) => stream.meanMs));
     if (wall === null || wall.median === 0) continue;
     const cpu = spreadOf(rounds.flatMap(({ cpuMs }) => cpuMs ?? []));

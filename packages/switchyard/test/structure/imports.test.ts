@@ -91,9 +91,15 @@ for (const entry of ["loop/main.ts", "pool/worker/main.ts"]) {
   });
 }
 
-test("the entries of processes and threads are four, and the files exist", () => {
+test("the entries of processes and threads are five, and the files exist", () => {
   const entries = new Set([...modules.values()].flatMap(({ starts }) => starts));
-  assert.deepEqual([...entries].sort(), ["cli/reread.ts", "loop/main.ts", "pool/main.ts", "pool/worker/main.ts"]);
+  assert.deepEqual([...entries].sort(), [
+    "cli/reread.ts",
+    "compare/load/main.ts",
+    "loop/main.ts",
+    "pool/main.ts",
+    "pool/worker/main.ts",
+  ]);
   for (const entry of entries) assert.ok(modules.has(entry), entry);
 });
 

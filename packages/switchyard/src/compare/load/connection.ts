@@ -172,7 +172,7 @@ class ChunkParser {
         this.#line += piece.toString("latin1", at);
         return false;
       }
-      const line = this.#line + piece.toString("latin1", at, end).trimEnd();
+      const line = (this.#line + piece.toString("latin1", at, end)).trimEnd();
       this.#line = "";
       at = end + 1;
       if (this.#isLast) {

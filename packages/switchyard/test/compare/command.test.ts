@@ -1,0 +1,146 @@
+// `switchyard compare` as a user runs it, on an application whose routes are of known kinds.
+
+import assert from "node:assert/strict";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Advice } from "../../src/compare/advice.ts";
+import type { CompareRun } from "../../src/compare/run.ts";
+import { processesOf } from "../../src/compare/usage.ts";
+import { errorRecords } from "../../src/errors.ts";
+import { folderWith } from "../config/folder.ts";
+import { appPath } from "../harness/server.ts";
+
+const bin = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
+const app = appPath("compared/app.mjs");
+
+interface Started {
+  readonly child: ChildProcess;
+  readonly cwd: string;
+  stderr(): string;
+  readonly ended: Promise<{ exitCode: number | null; stdout: string; stderr: string }>;
+}
+
+function start(t: TestContext, args: readonly string[], cwd = folderWith(t, {})): Started {
+  const child = spawn(process.execPath, [bin, "compare", ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  t.after(() => child.kill("SIGKILL"));
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const ended = once(child, "close").then(([code]) => ({ exitCode: code as number | null, stdout, stderr }));
+  return { child, cwd, stderr: () => stderr, ended };
+}
+
+function jsonOf(file: string): CompareRun & { advice: Advice } {
+  return JSON.parse(readFileSync(file, "utf8"));
+}
+
+test("a route that computes is advised a sync lane, those that wait an event loop, and --write puts it into the config", async (t) => {
+  const paths = ["--path", "/wait", "--path", "/work"];
+  const models = "sync-threads,async";
+  const { ended, cwd } = start(t, [app, ...paths, "--models", models, "--quick", "--json", "run.json", "--write"]);
+  const { exitCode, stdout, stderr } = await ended;
+  assert.equal(exitCode, 0, stderr);
+
+  const { advice, services, variants } = jsonOf(join(cwd, "run.json"));
+  assert.deepEqual(
+    advice.lanes.map(({ match, model }) => ({ match, model })),
+    [{ match: "/work", model: "sync" }],
+  );
+  assert.notEqual(advice.model, "sync");
+  assert.match(stdout, /^\/wait\n {2}Bound by waiting: /m);
+  assert.match(stdout, /^\/work\n {2}Bound by the CPU: /m);
+  assert.match(stdout, /^Use async with 1 worker, and a sync lane with \d+ workers? for \/work\.$/m);
+  // The times that plan is to use.
+  assert.deepEqual(
+    services.map(({ path }) => path),
+    ["/wait", "/work"],
+  );
+  assert.ok(variants.every(({ failure, restarts }) => failure === null && restarts === 0));
+  assert.match(readFileSync(join(cwd, "switchyard.config.ts"), "utf8"), /lanes: \[\{ match: "\/work", model: "sync"/);
+});
+
+test("a model that fails is reported with the reason, and the others go on", async (t) => {
+  const failing = appPath("compared/no-sync.mjs");
+  const { ended, cwd } = start(t, [failing, "--models", "sync-threads,async", "--quick", "--json", "run.json"]);
+  const { exitCode, stdout } = await ended;
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /^sync-threads failed: .*not in a thread/m);
+  const { variants, measurements } = jsonOf(join(cwd, "run.json"));
+  assert.equal(variants[0]!.failure?.code, "SY_APP_THREW");
+  assert.ok(measurements.length > 0 && measurements.every(({ variant }) => variant === "async"));
+});
+
+test("a path that answers 500, one that answers 404, and one that changes are said", async (t) => {
+  const paths = ["--path", "/fails", "--path", "/missing", "--path", "/changes"];
+  const { ended } = start(t, [app, ...paths, "--models", "async", "--quick"]);
+  const { exitCode, stdout } = await ended;
+  assert.equal(exitCode, 0);
+  assert.match(stdout, /^! \/fails answers 500 under every model: nothing of it was measured\.$/m);
+  assert.match(stdout, /^! \/missing answers 404: is it the path that you mean\?$/m);
+  assert.match(stdout, /^! \/changes answers something else each time/m);
+});
+
+test("when no path can be measured, compare ends with SY_COMPARE_NOTHING", async (t) => {
+  const { ended } = start(t, [app, "--path", "/fails", "--models", "async", "--quick"]);
+  const { exitCode, stderr } = await ended;
+  assert.equal(exitCode, errorRecords.SY_COMPARE_NOTHING.exitCode);
+  assert.match(stderr, /error SY_COMPARE_NOTHING: Nothing could be measured: \/fails answers nothing/);
+});
+
+test("Ctrl-C leaves no process behind and keeps what was measured", async (t) => {
+  const run = start(t, [app, "--path", "/wait", "--models", "async,hybrid", "--quick", "--json", "run.json"]);
+  // The second variant's turn: something has been measured.
+  while (!run.stderr().includes("hybrid, /wait")) await once(run.child.stderr!, "data");
+  const pids = processesOf(run.child.pid!);
+  assert.ok(pids.length > 1);
+  run.child.kill("SIGINT");
+  const { exitCode, stdout } = await run.ended;
+  assert.equal(exitCode, 130);
+  assert.match(stdout, /^! The run was interrupted: what it had measured by then is shown\.$/m);
+  const { measurements, wasInterrupted } = jsonOf(join(run.cwd, "run.json"));
+  assert.ok(wasInterrupted && measurements.some(({ variant }) => variant === "async"));
+  await allGone(pids);
+});
+
+test("the servers that compare started end when it is killed", async (t) => {
+  const run = start(t, [app, "--path", "/wait", "--models", "sync-processes,async"]);
+  while (!run.stderr().includes("sync-processes, /wait")) await once(run.child.stderr!, "data");
+  const pids = processesOf(run.child.pid!);
+  assert.ok(pids.length > 2);
+  run.child.kill("SIGKILL");
+  await run.ended;
+  await allGone(pids);
+});
+
+/** Resolves when none of the processes is there any more; one that stays ends the test by its time limit. */
+async function allGone(pids: readonly number[]): Promise<void> {
+  while (pids.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+for (const [args, code, saw] of [
+  [["http://127.0.0.1:3000/"], "SY_COMPARE_TARGET", /address http:\/\/127/],
+  [[app, "--path", "http://example.com/"], "SY_COMPARE_TARGET", /names a host/],
+  [[app, "--path", "//example.com/"], "SY_COMPARE_TARGET", /names a host/],
+  [[app, "--path", "search"], "SY_OPTION_VALUE", /begins with \//],
+  [[app, "--path", "/a b"], "SY_OPTION_VALUE", /no spaces/],
+  [[app, "--models", "fast"], "SY_OPTION_VALUE", /"fast"/],
+  [[app, "other.js"], "SY_UNKNOWN_OPTION", /one application/],
+  [["missing.js"], "SY_APP_MISSING", /missing\.js does not exist/],
+  [[], "SY_APP_MISSING", /no application/],
+] as const) {
+  test(`compare ${args.join(" ").replace(app, "app.mjs")} is refused with ${code}`, async (t) => {
+    const { exitCode, stdout, stderr } = await start(t, args).ended;
+    assert.equal(exitCode, errorRecords[code].exitCode, stderr);
+    assert.match(stderr, saw);
+    assert.equal(stdout, "");
+  });
+}

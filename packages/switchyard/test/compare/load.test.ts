@@ -1,0 +1,126 @@
+// The load generator against real servers: it finds where answers end, counts every one, and its open loop does not wait for
+// a server that is slow.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type TestContext, test } from "node:test";
+import { startGenerator } from "../../src/compare/load/generator.ts";
+import { type LoadResult, latencyQuantiles, type Stream, type Target } from "../../src/compare/load/orders.ts";
+
+async function serve(t: TestContext, listener: RequestListener): Promise<Target> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+}
+
+async function load(t: TestContext, target: Target, streams: readonly Stream[], lengthMs = 200): Promise<LoadResult> {
+  const generator = startGenerator();
+  t.after(() => generator.close());
+  return generator.run({ target, streams, lengthMs, patienceMs: 20_000 });
+}
+
+const closed = (path: string, clients = 4): Stream => ({ path, arrivals: { kind: "closed", clients } });
+
+test("answers with a length, in chunks, without a body, and up to the end of the connection are each counted once", async (t) => {
+  const body = "x".repeat(100_000);
+  const target = await serve(t, (request, response) => {
+    switch (request.url) {
+      case "/length":
+        response.setHeader("content-length", body.length).end(body);
+        return;
+      case "/chunks":
+        for (let at = 0; at < body.length; at += 777) response.write(body.slice(at, at + 777));
+        response.end();
+        return;
+      case "/nothing":
+        response.writeHead(204).end();
+        return;
+      default:
+        response.shouldKeepAlive = false;
+        response.useChunkedEncodingByDefault = false;
+        response.end(body);
+    }
+  });
+  const { streams } = await load(t, target, [
+    closed("/length"),
+    closed("/chunks"),
+    closed("/nothing"),
+    closed("/close"),
+  ]);
+  for (const { path, statuses, bytes, broken, unanswered, answered } of streams) {
+    const count = statuses[path === "/nothing" ? "204" : "200"] ?? 0;
+    assert.ok(count > 0, path);
+    assert.equal(bytes, path === "/nothing" ? 0 : count * body.length, path);
+    assert.deepEqual([Object.keys(statuses).length, broken, unanswered], [1, 0, 0], path);
+    assert.ok(answered <= count, path);
+  }
+});
+
+test("an answer that arrives byte by byte is read like any other", async (t) => {
+  const text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+  const server = createTcpServer((socket) => {
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    socket.on("data", async () => {
+      for (const byte of text) {
+        socket.write(byte);
+        await new Promise(setImmediate);
+      }
+    });
+  }).listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const target = { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+  const [seen] = (await load(t, target, [closed("/", 1)])).streams;
+  assert.ok(seen !== undefined && seen.statuses["200"]! > 0);
+  assert.equal(seen.bytes, 5 * seen.statuses["200"]!);
+});
+
+test("connections that break, and statuses, are counted and not averaged away", async (t) => {
+  let asked = 0;
+  const target = await serve(t, (request, response) => {
+    const turn = ++asked % 3;
+    if (turn === 0) request.socket.destroy();
+    else response.writeHead(turn === 1 ? 200 : 503).end("x");
+  });
+  const [seen] = (await load(t, target, [closed("/", 1)])).streams;
+  assert.ok(seen !== undefined);
+  assert.ok(seen.broken > 0 && seen.statuses["200"]! > 0 && seen.statuses["503"]! > 0);
+});
+
+test("the open loop goes on while the server is stuck, and the time that requests were due for counts", async (t) => {
+  const held: (() => void)[] = [];
+  let isHolding = true;
+  const target = await serve(t, (_request, response) => {
+    if (isHolding) held.push(() => response.end("late"));
+    else response.end("ok");
+    // The fiftieth request comes although none of the 49 before it has been answered.
+    if (held.length < 50) return;
+    isHolding = false;
+    for (const release of held.splice(0)) release();
+  });
+  const [seen] = (await load(t, target, [{ path: "/", arrivals: { kind: "open", perSecond: 200 } }], 500)).streams;
+  assert.ok(seen !== undefined);
+  assert.equal(seen.unanswered, 0);
+  assert.ok(seen.statuses["200"]! >= 90, `${seen.statuses["200"]} answers`);
+  // The first of them waited for the 49 that followed at 200 a second: a quarter of a second less a little.
+  assert.ok(seen.quantilesMs[latencyQuantiles.indexOf(1)]! > 200);
+});
+
+test("several streams are sent at once, and each has its own figures", async (t) => {
+  const target = await serve(t, (request, response) => {
+    if (request.url === "/slow") setTimeout(() => response.end("slow"), 50);
+    else response.end("fast");
+  });
+  const { streams } = await load(t, target, [closed("/slow", 2), closed("/fast", 2)], 400);
+  const [slow, fast] = streams;
+  assert.ok(slow !== undefined && fast !== undefined);
+  assert.ok(slow.quantilesMs[0]! >= 49 && fast.quantilesMs[0]! < slow.quantilesMs[0]!);
+  assert.ok(fast.answered > slow.answered);
+});
