@@ -20,6 +20,7 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "../node-http.ts";
+import { FairShare, interceptConnections, type ShareLine } from "./fair-share.ts";
 import { mayHaveBody } from "./front.ts";
 import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
 
@@ -41,6 +42,8 @@ export interface ListenerOptions {
   readonly onRefused: (status: number) => void;
   /** A request that `onRequest` had got was answered here, because of its body. */
   readonly onBodyRefused: (response: ServerResponse, answer: { status: number; bytes: number }) => void;
+  /** Where a loop that is one of several gives away the connections of which it has too many, or null. */
+  readonly shareLine?: ShareLine | null;
 }
 
 type AnyServer = http.Server | http2.Http2SecureServer;
@@ -60,8 +63,13 @@ export class Listener {
   readonly #upgraded = new Map<Duplex, string>();
   /** Connections whose bytes are not HTTP any more. */
   readonly #broken = new WeakSet<Duplex>();
+  /** The connections that are this loop's own, when there may be other loops. */
+  readonly fairShare: FairShare | null = null;
+  /** Connections that another loop has accepted: the server does not count them. */
+  readonly #adopted = new Set<Socket>();
   #isDraining = false;
   #drained: Promise<void> = Promise.resolve();
+  #onNoneAdopted: () => void = () => {};
   #sweep: NodeJS.Timeout | null = null;
 
   constructor(options: ListenerOptions) {
@@ -80,6 +88,26 @@ export class Listener {
       this.#secure.add(socket);
       socket.once("close", () => this.#secure.delete(socket));
     });
+    const { shareLine = null } = options;
+    if (shareLine !== null) {
+      const begin = interceptConnections(this.#server, (socket) => this.fairShare?.accept(socket));
+      this.fairShare = new FairShare(shareLine, begin);
+    }
+  }
+
+  /** Takes a connection that another loop has accepted, as the handle that came from its process. */
+  adopt(handle: unknown): void {
+    // The types lack the handle, by which Node itself makes a socket of a connection.
+    const options = { handle, allowHalfOpen: true } as unknown as net.SocketConstructorOpts;
+    const socket = new net.Socket(options);
+    // As node:http sets it on the connections that it accepts.
+    socket.setNoDelay(true);
+    this.#adopted.add(socket);
+    socket.once("close", () => {
+      this.#adopted.delete(socket);
+      if (this.#adopted.size === 0) this.#onNoneAdopted();
+    });
+    this.fairShare?.adopt(socket);
   }
 
   get isDraining(): boolean {
@@ -110,7 +138,9 @@ export class Listener {
     if (!this.#isDraining) {
       this.#isDraining = true;
       // node:http's own close() would end idle connections first.
-      this.#drained = new Promise((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
+      const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
+      this.#drained = closed.then(() => this.#whenNoneAdopted());
+      this.fairShare?.keepAll();
       for (const session of this.#sessions) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }
@@ -122,6 +152,13 @@ export class Listener {
       // What node:http's own close() would have stopped: its watch over slow requests.
       server.close();
       if (this.#sweep !== null) clearInterval(this.#sweep);
+    });
+  }
+
+  async #whenNoneAdopted(): Promise<void> {
+    if (this.#adopted.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onNoneAdopted = resolve;
     });
   }
 

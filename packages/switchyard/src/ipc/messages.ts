@@ -66,7 +66,33 @@ export type ToWorker =
   /** Open the log files again: somebody has moved them away. */
   | { readonly type: "reopenLogs" }
   /** End one thread of this process now; its other threads go on until the process is replaced. */
-  | { readonly type: "endThread"; readonly worker: number };
+  | { readonly type: "endThread"; readonly worker: number }
+  | ToLoopOfMany;
+
+/** About the connections of a loop that is one of several (edge/fair-share.ts). */
+export type ToLoopOfMany =
+  /** How many connections do you have? `question` is told with the answer. */
+  | { readonly type: "tellConnections"; readonly question: number }
+  /** Hand as many that wait to that loop. */
+  | { readonly type: "giveConnections"; readonly to: number; readonly count: number }
+  /** Begin as many of those that wait; the loop with the fewest has this many. */
+  | { readonly type: "keepConnections"; readonly count: number; readonly fewest: number }
+  /** Comes with a connection that another loop has accepted. */
+  | { readonly type: "takeConnection" };
+
+/** The connections of a loop. */
+export interface ConnectionCounts {
+  /** All of them, those that wait included. */
+  readonly open: number;
+  /** Accepted, unread, and too many. */
+  readonly waiting: number;
+  /** Those that waited and that it was told to keep, so far. */
+  readonly kept: number;
+  /** Those that it has adopted from others so far. */
+  readonly adopted: number;
+  /** The last question that it has heard. */
+  readonly answers: number;
+}
 
 /** How many workers a pool is to keep, or which of them another is to take the place of. */
 export type PoolChange = { readonly workers: number } | { readonly restart: number };
@@ -87,6 +113,10 @@ export type FromWorker =
   | { readonly type: "death"; readonly death: DeathReport }
   /** From a sync worker, whose requests its balancer reports. */
   | { readonly type: "vitals"; readonly worker: number; readonly vitals: Vitals }
+  /** From a loop that is one of several. */
+  | ({ readonly type: "connections" } & ConnectionCounts)
+  /** Comes with a connection for another loop, or without one where its client has left. */
+  | { readonly type: "handOver"; readonly to: number }
   | {
       readonly type: "report";
       readonly workers: readonly WorkerSnapshot[];

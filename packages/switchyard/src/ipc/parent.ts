@@ -7,9 +7,10 @@
 // once, and ending at once would lose what is in flight: a worker that gets one asks its parent to be replaced, and its
 // parent, when it is stopping itself, tells it to stop anyway.
 
+import type { SendHandle } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import type { FromWorker, PoolChange, StartOrder, ThreadData, ToWorker } from "./messages.ts";
+import type { FromWorker, PoolChange, StartOrder, ThreadData, ToLoopOfMany, ToWorker } from "./messages.ts";
 
 export interface Parent {
   /** What this worker was started to do. */
@@ -22,8 +23,10 @@ export interface Parent {
   /** This process has opened its log files again: those that it has started are to do the same. */
   onReopenLogs: () => void;
   onEndThread: (worker: number) => void;
-  /** Resolves when the message has left this process. */
-  send(message: FromWorker): Promise<void>;
+  /** What the parent says about connections, and the connection that comes with `takeConnection`. */
+  onConnections: (message: ToLoopOfMany, connection: unknown) => void;
+  /** Resolves when the message has left this process, and from a process the handle that travels with it. */
+  send(message: FromWorker, handle?: SendHandle): Promise<void>;
   hold(): void;
   release(): void;
   /** From now on a signal does to this process what the application, or Node, makes of it. */
@@ -44,8 +47,8 @@ function connectFromProcess(): Promise<Parent> {
       void parent?.send({ type: "impaired", cause: `Process ${process.pid} was sent ${signal}` });
     };
     for (const signal of stopSignals) process.on(signal, onSignal);
-    process.on("message", (message: ToWorker) => {
-      if (parent !== null) deliver(parent, message);
+    process.on("message", (message: ToWorker, handle: unknown) => {
+      if (parent !== null) deliver(parent, message, handle);
       if (message.type !== "start" || parent !== null) return;
       if (message.fatalReport !== undefined) reportFatalErrors(message.fatalReport);
       parent = {
@@ -55,10 +58,11 @@ function connectFromProcess(): Promise<Parent> {
         onChange: () => {},
         onReopenLogs: () => {},
         onEndThread: () => {},
-        send: (reply) =>
+        onConnections: () => {},
+        send: (reply, connection) =>
           new Promise((sent) => {
             if (process.send === undefined || !process.connected) sent();
-            else process.send(reply, undefined, undefined, () => sent());
+            else process.send(reply, connection, undefined, () => sent());
           }),
         hold: () => process.channel?.ref(),
         release: () => process.channel?.unref(),
@@ -97,17 +101,18 @@ async function connectFromThread(): Promise<Parent> {
     onChange: () => {},
     onReopenLogs: () => {},
     onEndThread: () => {},
+    onConnections: () => {},
     send: async (message) => port.postMessage(message),
     hold: () => port.ref(),
     release: () => port.unref(),
     leaveSignals: () => {},
   };
   endThreadOnKill();
-  port.on("message", (message: ToWorker) => deliver(parent, message));
+  port.on("message", (message: ToWorker) => deliver(parent, message, undefined));
   return parent;
 }
 
-function deliver(parent: Parent, message: ToWorker): void {
+function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
   switch (message.type) {
     case "stop":
       parent.onStop(message.withinMs, message.handsOver);
@@ -120,6 +125,12 @@ function deliver(parent: Parent, message: ToWorker): void {
       return;
     case "reopenLogs":
       parent.onReopenLogs();
+      return;
+    case "tellConnections":
+    case "giveConnections":
+    case "keepConnections":
+    case "takeConnection":
+      parent.onConnections(message, handle);
       return;
   }
 }

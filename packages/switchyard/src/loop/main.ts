@@ -23,6 +23,7 @@ import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
 import { sendLastWords } from "./last-words.ts";
 import { type Handling, runAsync } from "./run-async.ts";
+import { share, shareLineOf } from "./sharing.ts";
 
 /** How often a worker tells its parent how it is, in milliseconds. */
 const reportEveryMs = 250;
@@ -67,6 +68,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     };
   };
   const listener = listenerFor({ parent, application, serve, account });
+  parent.onConnections = (message, connection) => share(listener, message, connection);
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const vitals = openVitals();
@@ -131,6 +133,7 @@ function listenerFor({ parent, application, serve, account }: ListenerParts): Li
     onUpgrade: (request, socket, head) => application.upgrade(request, socket, head),
     onRefused: (status) => account.refused(status),
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
+    shareLine: parent.thread === null ? shareLineOf(parent) : null,
   });
 }
 

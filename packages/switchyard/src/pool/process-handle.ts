@@ -9,7 +9,7 @@
 // that was not in order: what a dead worker has started has nobody left to end it. The same goes for the groups of the
 // workers that a balancer has told us of.
 
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, type SendHandle } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -32,12 +32,22 @@ export interface ProcessPlan {
   readonly channelCount?: number;
 }
 
+/** A connection as Node passes it between processes: a handle with nothing of JavaScript around it. */
+export interface Connection {
+  close(): void;
+}
+
 export class ProcessHandle implements WorkerHandle {
   readonly isolation = "process";
   readonly pid: number;
   readonly channels: readonly RequestChannel[];
   onMessage: (message: FromWorker) => void = () => {};
   onExit: (exit: Exit) => void = () => {};
+  /** Called for each `handOver`, instead of `onMessage`, with the connection that came with it. */
+  onHandOver: (to: number, connection: Connection | null) => void = (_to, connection) => connection?.close();
+  /** Called for a connection that it was given and that it can't get any more. */
+  onUndelivered: (connection: Connection) => void = (connection) => connection.close();
+  readonly #undelivered = new Set<Connection>();
   readonly #child: ChildProcess;
   /** Processes that the worker itself has started and that run an application. */
   #ownWorkers: readonly number[] = [];
@@ -59,11 +69,13 @@ export class ProcessHandle implements WorkerHandle {
       const socket = this.#child.stdio[firstChannel + index] as unknown as Socket;
       return new SocketChannel<ToSyncWorker, FromSyncWorker>(socket);
     });
-    this.#child.on("message", (message) => {
+    this.#child.on("message", (message, handle: unknown) => {
       // Applications may call process.send() themselves (PM2's `ready`): what is not ours is left alone.
       if (!isFromWorker(message)) return;
       if (message.type === "processes") this.#ownWorkers = message.pids;
-      this.onMessage(message);
+      // What comes with it can only be what a worker sent with it.
+      if (message.type === "handOver") this.onHandOver(message.to, (handle as Connection | undefined) ?? null);
+      else this.onMessage(message);
     });
     // Without the channel it can neither be told to stop nor tell how it is. It ends by itself, unless it is stuck.
     this.#child.once("disconnect", () => setTimeout(() => this.kill(), endAfterDisconnectMs).unref());
@@ -72,6 +84,7 @@ export class ProcessHandle implements WorkerHandle {
       this.#hasEnded = true;
       if (exit.code !== 0) killGroup(this.pid);
       for (const pid of this.#ownWorkers) killGroup(pid);
+      this.#returnUndelivered();
       this.onExit({ ...exit, ...this.#whyMemory(exit) });
     };
     this.#child.once("error", (error) => end({ code: null, signal: null, error }));
@@ -89,6 +102,30 @@ export class ProcessHandle implements WorkerHandle {
     if (signal !== "SIGABRT" && code !== abortCode) return {};
     const fullHeapBytes = readFullHeap(this.#fatalReport);
     return fullHeapBytes === null ? {} : { fullHeapBytes };
+  }
+
+  /** Hands a connection on. One that has not left this process when the worker ends goes to `onUndelivered`. */
+  giveConnection(connection: Connection): void {
+    if (!this.#child.connected) {
+      this.onUndelivered(connection);
+      return;
+    }
+    this.#undelivered.add(connection);
+    // A bare handle of Node travels as well as a socket; the types know only the latter.
+    const handle = connection as unknown as SendHandle;
+    this.#child.send({ type: "takeConnection" } satisfies ToWorker, handle, undefined, (error) => {
+      // The worker has a descriptor of its own by now, or will have.
+      if (!this.#undelivered.delete(connection)) return;
+      if (error === null) connection.close();
+      else this.onUndelivered(connection);
+    });
+  }
+
+  /** Node forgets what waits to be sent when the channel closes, and says nothing of its end while something does. */
+  #returnUndelivered(): void {
+    const connections = [...this.#undelivered];
+    this.#undelivered.clear();
+    for (const connection of connections) this.onUndelivered(connection);
   }
 
   kill(): void {
@@ -120,6 +157,8 @@ const typesFromWorker = new Set<string>([
   "failed",
   "impaired",
   "processes",
+  "connections",
+  "handOver",
   "report",
   "changed",
   "vitals",

@@ -20,6 +20,7 @@ import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { Changes } from "./changes.ts";
+import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
@@ -77,6 +78,7 @@ class Supervisor implements ServerControl {
   readonly #parts: Parts;
   #now: Now;
   readonly #pool: Pool;
+  readonly #connections: ConnectionDesk;
   readonly #changes = new Changes();
   /** Changes that a balancer was told to make, by their number. */
   readonly #asked = new Map<number, { member: Member; resolve: () => void; reject: (error: Error) => void }>();
@@ -103,6 +105,7 @@ class Supervisor implements ServerControl {
     const { log } = parts;
     const isSync = settings.model === "sync";
     const supervisor = this;
+    this.#connections = new ConnectionDesk(log);
     this.#pool = new Pool({
       name: isSync ? "balancer" : plan.threads > 0 ? "process" : "worker",
       size: isSync ? 1 : plan.processes,
@@ -112,12 +115,14 @@ class Supervisor implements ServerControl {
       },
       patienceMs: isSync ? balancerPatienceMs : workerPatienceMs,
       log,
-      onReady: (_member, message) => {
+      onReady: (member, message) => {
         this.#updateLastWatch();
+        this.#connections.add(member);
         this.#onReady(message);
       },
       onMessage: (member, message) => this.#onMessage(member, message),
       onDeath: (member, death) => this.#onDeath(this.#remainsOf(member, death)),
+      onRetire: (member) => this.#connections.retire(member),
       onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
@@ -157,6 +162,7 @@ class Supervisor implements ServerControl {
       this.#control?.close();
       this.#pool.killAll("the server ends");
       this.#lastWatch?.close();
+      this.#connections.close();
     }
   }
 
@@ -169,6 +175,7 @@ class Supervisor implements ServerControl {
       entry: siblingModule(import.meta.url, "../loop/main"),
       listenFds: Array<number>(perProcess).fill(socket.fd),
     });
+    if (plan.threads === 0) this.#connections.know(handle);
     handle.send({ type: "start", order: this.#orderFor(workers) });
     return handle;
   }
@@ -215,6 +222,9 @@ class Supervisor implements ServerControl {
       case "death":
         this.#onDeath(message.death);
         return;
+      case "connections":
+        this.#connections.told(member, message);
+        return;
       case "processes":
         this.#ownWorkers.set(member, message.pids);
         this.#updateLastWatch();
@@ -251,6 +261,7 @@ class Supervisor implements ServerControl {
   #onGone(member: Member): void {
     for (const [id, asked] of this.#asked) if (asked.member === member) this.#settle(id, balancerIsGone());
     this.#ownWorkers.delete(member);
+    this.#connections.forget(member);
     this.#updateLastWatch();
     this.#figures.gone(member);
   }
