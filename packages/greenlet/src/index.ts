@@ -67,6 +67,8 @@ export type { GreenletErrorCode } from "./errors.ts";
 export type { GreenletState, KillOptions, Unlink } from "./greenlet.ts";
 export type { Hub, HubStats } from "./hub.ts";
 export type { Monkey, PatchName, PatchOptions } from "./monkey/monkey.ts";
+export type { MonkeyReport } from "./monkey/report.ts";
+export type { ZlibOptions } from "./monkey/zlib.ts";
 export type { GroupOptions, MapOptions } from "./sync/group.ts";
 export type { PriorityQueueOptions } from "./sync/queue.ts";
 export type { IterateOptions, JoinAllOptions, Waitable } from "./sync/waitable.ts";

@@ -15,14 +15,19 @@ export interface Ending {
 /** Runs test/fixtures/<name> with this Node on this process's backend. */
 export async function runFixture(
   name: string,
-  { nodeArgs = [], args = [] }: { nodeArgs?: string[]; args?: string[] } = {},
+  { nodeArgs = [], args = [], input }: { nodeArgs?: string[]; args?: string[]; input?: string } = {},
 ): Promise<Ending> {
   const file = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const child = spawn(process.execPath, [...nodeArgs, file, ...args], { stdio: ["ignore", "pipe", "pipe"], env });
+  // One that gets input is given it when it asks for it, so that it has to wait.
+  const child = spawn(process.execPath, [...nodeArgs, file, ...args], {
+    stdio: input === undefined ? ["ignore", "pipe", "pipe"] : ["pipe", "pipe", "pipe", "ipc"],
+    env,
+  });
+  child.once("message", () => child.stdin?.end(input));
   const [stdout, stderr, [code, signal]] = await Promise.all([
-    textOf(child.stdout),
-    textOf(child.stderr),
+    textOf(child.stdout!),
+    textOf(child.stderr!),
     once(child, "close"),
   ]);
   return { code, signal, stdout, stderr };

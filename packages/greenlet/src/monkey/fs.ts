@@ -5,6 +5,7 @@
 
 import fs from "node:fs";
 import { type CooperativeForm, cooperative, type LibraryFunction, type Patch } from "./cooperation.ts";
+import { byteLengthOf } from "./zlib.ts";
 
 /** Named as their blocking forms, without "Sync". */
 const plain = [
@@ -48,11 +49,26 @@ const special: Record<string, Omit<CooperativeForm, "twin">> = {
   realpath: { keepsOriginal: (args) => hasSymbolKey(args[1]) },
 };
 
-export function fsPatches(): Patch[] {
-  const forms: Record<string, Omit<CooperativeForm, "twin">> = {
+/** Below this a thread costs more than the file does. */
+const largeBytes = 1024 * 1024;
+
+/** For large files only: whether the arguments are about little. */
+const isSmall: Record<string, (args: unknown[]) => boolean> = {
+  readFile: ([file]) => sizeOf(file) < largeBytes,
+  copyFile: ([file]) => sizeOf(file) < largeBytes,
+  writeFile: ([, content]) => byteLengthOf(content) < largeBytes,
+  appendFile: ([, content]) => byteLengthOf(content) < largeBytes,
+  read: ([, buffer]) => byteLengthOf(buffer) < largeBytes,
+  write: ([, content]) => byteLengthOf(content) < largeBytes,
+  rm: ([, options]) => !(options as { recursive?: unknown } | undefined)?.recursive, // whatever was given
+};
+
+export function fsPatches(which: true | "all" | "large" = true): Patch[] {
+  const all: Record<string, Omit<CooperativeForm, "twin">> = {
     ...Object.fromEntries(plain.map((name) => [name, {}])),
     ...special,
   };
+  const forms = which === "large" ? largeOnly(all) : all;
   const library = fs as unknown as Record<string, LibraryFunction>; // looked up by name
   const patches = Object.entries(forms).map(([name, form]): Patch => {
     const twin = library[name] as LibraryFunction; // each has both forms, in every Node that runs greenlets
@@ -62,7 +78,21 @@ export function fsPatches(): Patch[] {
       make: (original) => withNative(original, cooperative(original, { ...keepStandardStreams(form), twin })),
     };
   });
-  return [...patches, existsPatch];
+  return which === "large" ? patches : [...patches, existsPatch];
+}
+
+function largeOnly(all: Record<string, Omit<CooperativeForm, "twin">>): typeof all {
+  const forms = Object.entries(isSmall).map(([name, keepsOriginal]) => [name, { ...all[name], keepsOriginal }]);
+  return Object.fromEntries(forms);
+}
+
+/** A file's size in bytes; 0 where that can't be told, so that the original says why. */
+function sizeOf(file: unknown): number {
+  try {
+    return typeof file === "number" ? fs.fstatSync(file).size : fs.statSync(file as fs.PathLike).size; // or it throws
+  } catch {
+    return 0;
+  }
 }
 
 const existsPatch: Patch = {

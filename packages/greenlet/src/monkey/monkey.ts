@@ -10,61 +10,135 @@ import { childProcessPatches } from "./child-process.ts";
 import { type LibraryFunction, moduleLoadPatch, type Patch } from "./cooperation.ts";
 import { cryptoPatches } from "./crypto.ts";
 import { fsPatches } from "./fs.ts";
+import { type MonkeyReport, rememberLoadedModules, reportOf } from "./report.ts";
+import { sqlitePatches } from "./sqlite.ts";
+import { stdinPatches } from "./stdin.ts";
+import { type ZlibOptions, zlibPatches } from "./zlib.ts";
 
 const libraries = {
-  fs: fsPatches,
-  child_process: childProcessPatches,
+  child_process: (_option: true) => childProcessPatches(),
   crypto: cryptoPatches,
-  atomics: atomicsPatches,
-} satisfies Record<string, () => Patch[]>;
+  zlib: (option: true | ZlibOptions) => zlibPatches(option === true ? {} : option),
+  stdin: (_option: true) => stdinPatches(),
+  sqlite: (_option: true) => sqlitePatches(),
+  fs: fsPatches,
+  atomics: (_option: true) => atomicsPatches(),
+};
 
 export type PatchName = keyof typeof libraries;
-/** Which libraries to patch. Default: each of them. */
-export type PatchOptions = Partial<Record<PatchName, boolean>>;
+
+/** What to patch. `false`: not; `true`: as by default. */
+export interface PatchOptions {
+  /** execSync, execFileSync, spawnSync. Default `true`. */
+  readonly child_process?: boolean;
+  /** Key derivation and generation. Default `true`; "all": also randomBytes, randomInt, sign, verify and the like. */
+  readonly crypto?: boolean | "all";
+  /** Compression of inputs from 64 kB. Default `true`. */
+  readonly zlib?: boolean | ZlibOptions;
+  /** Reading standard input. Default `true`. */
+  readonly stdin?: boolean;
+  /** Runs the functions that are given to node:sqlite with switching forbidden. Default `true`, where Node does not warn of it. */
+  readonly sqlite?: boolean;
+  /** Files. Default `false`, because a cached file is read faster than a thread is asked; "large": from 1 MB only. */
+  readonly fs?: boolean | "all" | "large";
+  /** Atomics.wait, for synckit and its like. Default `false`. */
+  readonly atomics?: boolean;
+}
+
+const defaults: Required<PatchOptions> = {
+  child_process: true,
+  crypto: true,
+  zlib: true,
+  stdin: true,
+  // Before Node 26, loading node:sqlite prints a warning, also in programs that never use it.
+  sqlite: Number.parseInt(process.versions.node, 10) >= 26,
+  fs: false,
+  atomics: false,
+};
 
 interface Applied {
   readonly patch: Patch;
   readonly original: LibraryFunction;
 }
 
-const applied = new Map<PatchName | "modules", Applied[]>();
+interface Layer {
+  readonly name: PatchName | "modules";
+  readonly patches: Patch[];
+  applied: Applied[];
+}
+
+/** In the order in which they were applied: one may lie over another's function. */
+let layers: Layer[] = [];
 
 class Monkey {
-  /** Patches every library that is not set to `false`. Those that are patched already stay as they are. */
+  /** Patches what the options say. What is patched already stays as it is. */
   patchAll(options: PatchOptions = {}): void {
-    for (const name of names()) if (options[name] !== false) apply(name, libraries[name]());
-    apply("modules", [moduleLoadPatch]);
-    syncBuiltinESMExports();
+    for (const name of Object.keys(options)) assertName(name);
+    const wanted = { ...defaults, ...options };
+    for (const name of names()) if (wanted[name]) patchOne(name, wanted[name]);
+    patchModules();
   }
 
-  /** Patches one library. @throws {GreenletError} `ERR_INVALID_ARGUMENT` for a name that is none of `PatchName`. */
-  patch(name: PatchName): void {
+  /**
+   * Patches one library.
+   *
+   * @param option As in `PatchOptions`. Default `true`.
+   * @throws {GreenletError} `ERR_INVALID_ARGUMENT` for a name that is none of `PatchName`.
+   */
+  patch<N extends PatchName>(name: N, option: PatchOptions[N] = true): void {
     assertName(name);
-    apply(name, libraries[name]());
-    apply("modules", [moduleLoadPatch]);
-    syncBuiltinESMExports();
+    if (option) patchOne(name, option);
+    patchModules();
   }
 
   /** Puts the originals of one library back, or of all. Calls under way end as they would have. */
   unpatch(name?: PatchName): void {
     if (name !== undefined) assertName(name);
-    for (const each of name === undefined ? names() : [name]) takeBack(each);
-    if (names().every((each) => !applied.has(each))) takeBack("modules");
+    for (const layer of layers.toReversed()) takeBack(layer);
+    layers = layers.filter((layer) => name !== undefined && layer.name !== name);
+    if (layers.every((layer) => layer.name === "modules")) layers = [];
+    for (const layer of layers) layer.applied = layer.patches.map(applyOne);
     syncBuiltinESMExports();
   }
 
   isPatched(name: PatchName): boolean {
     assertName(name);
-    return applied.has(name);
+    return has(name);
+  }
+
+  /** What is patched, which modules had taken originals before, and what still blocks. Print it: it is also text. */
+  report(): MonkeyReport {
+    return reportOf(
+      layers.flatMap(({ name, patches }) =>
+        name === "modules" ? [] : [{ library: name, functions: patches.map((patch) => patch.name) }],
+      ),
+      names().filter((name) => !has(name)),
+    );
   }
 }
 
 export type { Monkey };
 export const monkey = new Monkey();
 
-function apply(name: PatchName | "modules", patches: Patch[]): void {
-  if (applied.has(name)) return;
-  applied.set(name, patches.map(applyOne));
+function patchOne(name: PatchName, option: PatchOptions[PatchName]): void {
+  if (has(name)) return;
+  rememberLoadedModules();
+  // The option is that of the library that is named.
+  const patches = (libraries[name] as (option: unknown) => Patch[])(option);
+  add(name, patches);
+}
+
+function patchModules(): void {
+  if (layers.length > 0 && !has("modules")) add("modules", [moduleLoadPatch]);
+  syncBuiltinESMExports();
+}
+
+function add(name: PatchName | "modules", patches: Patch[]): void {
+  layers.push({ name, patches, applied: patches.map(applyOne) });
+}
+
+function has(name: PatchName | "modules"): boolean {
+  return layers.some((layer) => layer.name === name);
 }
 
 function applyOne(patch: Patch): Applied {
@@ -76,9 +150,8 @@ function applyOne(patch: Patch): Applied {
   return { patch, original };
 }
 
-function takeBack(name: PatchName | "modules"): void {
-  for (const { patch, original } of applied.get(name) ?? []) Reflect.set(patch.holder, patch.name, original);
-  applied.delete(name);
+function takeBack(layer: Layer): void {
+  for (const { patch, original } of layer.applied.toReversed()) Reflect.set(patch.holder, patch.name, original);
 }
 
 function names(): PatchName[] {

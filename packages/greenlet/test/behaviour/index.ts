@@ -11,3 +11,4 @@ import "./sync.ts";
 import "./groups.ts";
 import "./fibers.ts";
 import "./monkey.ts";
+import "./monkey-more.ts";

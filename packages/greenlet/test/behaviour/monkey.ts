@@ -10,9 +10,10 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { Worker } from "node:worker_threads";
+import zlib from "node:zlib";
 import { hub, monkey, spawn, spawnNow, withoutSwitching } from "../../src/index.ts";
 
-before(() => monkey.patchAll());
+before(() => monkey.patchAll({ fs: "all", atomics: true, crypto: "all", zlib: { minBytes: 0 } }));
 after(() => monkey.unpatch());
 
 /** What a call gave: its value, or everything that can be told of its error. */
@@ -135,6 +136,67 @@ const otherCases: Record<string, () => unknown> = {
     const pair = crypto.generateKeyPairSync("ec", { namedCurve: "P-256" });
     return [Object.keys(pair), pair.publicKey.asymmetricKeyType, pair.privateKey.type];
   },
+  "generateKeyPairSync as PEM": () =>
+    Object.values(
+      crypto.generateKeyPairSync("ed25519", {
+        publicKeyEncoding: { type: "spki", format: "pem" },
+        privateKeyEncoding: { type: "pkcs8", format: "pem" },
+      }),
+    ).map((pem) => pem.split("\n")[0]),
+  "generateKeyPairSync of an unknown kind": () => crypto.generateKeyPairSync("nonsense" as "rsa", {} as never),
+  "generateKeyPairSync with an unknown curve": () => crypto.generateKeyPairSync("ec", { namedCurve: "nonsense" }),
+  generateKeySync: () => crypto.generateKeySync("hmac", { length: 128 }).symmetricKeySize,
+  "generateKeySync of a wrong length": () => crypto.generateKeySync("aes", { length: 1 } as never),
+  generatePrimeSync: () => new Uint8Array(crypto.generatePrimeSync(32)).length,
+  "generatePrimeSync that can't be": () => crypto.generatePrimeSync(8, { add: 1000n, rem: 999n }),
+  checkPrimeSync: () => [crypto.checkPrimeSync(13n), crypto.checkPrimeSync(15n)],
+  randomFillSync: () => crypto.randomFillSync(Buffer.alloc(8)).length,
+  "randomFillSync beyond the end": () => crypto.randomFillSync(Buffer.alloc(8), 4, 8),
+  randomBytes: () => crypto.randomBytes(12).length,
+  "randomBytes of a wrong size": () => crypto.randomBytes(-1),
+  randomInt: () => [crypto.randomInt(1), crypto.randomInt(5, 6)],
+  "randomInt of an empty range": () => crypto.randomInt(5, 5),
+  "sign and verify": () => {
+    const { publicKey, privateKey } = crypto.generateKeyPairSync("ed25519");
+    const signature = crypto.sign(null, Buffer.from("text"), privateKey);
+    return [
+      signature.length,
+      crypto.verify(null, Buffer.from("text"), publicKey, signature),
+      crypto.verify(null, Buffer.from("other"), publicKey, signature),
+    ];
+  },
+  "sign with no key": () => crypto.sign("sha256", Buffer.from("text"), "no key"),
+  ...Object.fromEntries(
+    (
+      [
+        ["gzip", "gunzip"],
+        ["deflate", "inflate"],
+        ["deflateRaw", "inflateRaw"],
+        ["deflate", "unzip"],
+        ["brotliCompress", "brotliDecompress"],
+        ["zstdCompress", "zstdDecompress"],
+      ] as const
+    ).flatMap(([pack, unpack]): [string, () => unknown][] => [
+      [
+        `${pack}Sync and ${unpack}Sync`,
+        () => zlib[`${unpack}Sync`](zlib[`${pack}Sync`]("text ".repeat(5000))).toString(),
+      ],
+      [`${unpack}Sync of what is not packed`, () => zlib[`${unpack}Sync`](Buffer.from("not packed at all"))],
+      [
+        `${unpack}Sync beyond its bound`,
+        () => zlib[`${unpack}Sync`](zlib[`${pack}Sync`](Buffer.alloc(9000)), { maxOutputLength: 100 }),
+      ],
+      [`${pack}Sync of a wrong argument`, () => zlib[`${pack}Sync`](5 as never)],
+    ]),
+  ),
+  "gzipSync with options and info": () => {
+    const { buffer, engine } = zlib.gzipSync("x", { level: 9, info: true }) as unknown as {
+      buffer: Buffer;
+      engine: object;
+    };
+    return [buffer, engine.constructor.name];
+  },
+  "gzipSync with a wrong level": () => zlib.gzipSync("x", { level: 99 }),
   spawnSync: () => childProcess.spawnSync("sh", ["-c", "echo out; echo err >&2; exit 3"]),
   "spawnSync as text": () => childProcess.spawnSync("cat", { encoding: "utf8", input: "given" }),
   "spawnSync of what is not there": () => childProcess.spawnSync("no-such-program", ["x"]),
@@ -199,6 +261,8 @@ const blocking: Record<string, () => unknown> = {
   "a named import": () => readFileSync(process.execPath),
   "child_process.execSync": () => childProcess.execSync("true"),
   "crypto.scryptSync": () => crypto.scryptSync("p", "s", 32),
+  "zlib.gzipSync": () => zlib.gzipSync("x"),
+  "crypto.randomBytes": () => crypto.randomBytes(8),
   "Atomics.wait": () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20),
 };
 
