@@ -7,11 +7,11 @@
 // Whoever steers it from outside calls its ServerControl. What changes the workers is done one at a time (changes.ts).
 
 import { constants } from "node:os";
-import { nowMs, wallMs } from "../clock.ts";
+import { wallMs } from "../clock.ts";
 import type { ServeSettings } from "../config/settings.ts";
-import { type WorkerPlan, workerPlan } from "../config/workers.ts";
-import { errorOf, reportOf, SwitchyardError } from "../errors.ts";
-import type { FromWorker, PoolChange, StartOrder } from "../ipc/messages.ts";
+import { workerPlan } from "../config/workers.ts";
+import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
+import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
 import type { DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Death, deathReport, lastSeen } from "../pool/death.ts";
@@ -19,16 +19,16 @@ import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
-import { Changes } from "./changes.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { readCpus } from "./machine.ts";
-import { assertReloadable, retireWithinMs } from "./reload.ts";
+import { retireWithinMs } from "./reload.ts";
 import { onSignals } from "./signals.ts";
-import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
+import { type Now, Steering } from "./steering.ts";
+import { readTlsFiles } from "./tls-files.ts";
 
 export interface SupervisorParts {
   readonly settings: ServeSettings;
@@ -67,23 +67,11 @@ interface Parts extends Omit<SupervisorParts, "settings"> {
   readonly socket: ListeningSocket;
 }
 
-/** What whoever is started is told: a reload replaces it. */
-interface Now {
-  readonly settings: ServeSettings;
-  readonly plan: WorkerPlan;
-  readonly tls: TlsFiles | null;
-}
-
 class Supervisor implements ServerControl {
   readonly #parts: Parts;
-  #now: Now;
   readonly #pool: Pool;
   readonly #connections: ConnectionDesk;
-  readonly #changes = new Changes();
-  /** Changes that a balancer was told to make, by their number. */
-  readonly #asked = new Map<number, { member: Member; resolve: () => void; reject: (error: Error) => void }>();
-  #lastAsked = 0;
-  #reloads = 0;
+  readonly #steering: Steering;
   #phase: Phase = "starting";
   readonly #figures = new Figures<Member>();
   readonly #startedAtMs = wallMs();
@@ -100,7 +88,6 @@ class Supervisor implements ServerControl {
 
   constructor(parts: Parts, now: Now) {
     this.#parts = parts;
-    this.#now = now;
     const { settings, plan } = now;
     const { log } = parts;
     const isSync = settings.model === "sync";
@@ -111,7 +98,7 @@ class Supervisor implements ServerControl {
       size: isSync ? 1 : plan.processes,
       start: (slot) => (isSync ? this.#startBalancer() : this.#startLoop(slot)),
       get startTimeoutMs() {
-        return supervisor.#now.settings.startTimeoutMs;
+        return supervisor.#steering.now.settings.startTimeoutMs;
       },
       patienceMs: isSync ? balancerPatienceMs : workerPatienceMs,
       log,
@@ -126,6 +113,8 @@ class Supervisor implements ServerControl {
       onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
+    const { readSettings } = parts;
+    this.#steering = new Steering({ now, phase: () => this.#phase, pool: this.#pool, log, readSettings });
   }
 
   async run(): Promise<number> {
@@ -167,7 +156,7 @@ class Supervisor implements ServerControl {
   }
 
   #startLoop(slot: number): ProcessHandle {
-    const { plan } = this.#now;
+    const { plan } = this.#steering.now;
     const { socket } = this.#parts;
     const perProcess = Math.max(1, plan.threads);
     const workers = Array.from({ length: perProcess }, (_, index) => slot * perProcess + index + 1);
@@ -181,7 +170,7 @@ class Supervisor implements ServerControl {
   }
 
   #startBalancer(): ProcessHandle {
-    const { plan } = this.#now;
+    const { plan } = this.#steering.now;
     const { socket } = this.#parts;
     const workers = Array.from({ length: plan.total }, (_, index) => index + 1);
     const handle = new ProcessHandle({
@@ -193,7 +182,7 @@ class Supervisor implements ServerControl {
   }
 
   #orderFor(workers: number[]): StartOrder {
-    const { settings, tls, plan } = this.#now;
+    const { settings, tls, plan } = this.#steering.now;
     const { socket } = this.#parts;
     return { settings: { ...settings, workers: plan.processes }, address: socket.address, workers, tls };
   }
@@ -202,7 +191,7 @@ class Supervisor implements ServerControl {
     if (this.#application === message.application) return;
     this.#application = message.application;
     const { log } = this.#parts;
-    const { app } = this.#now.settings;
+    const { app } = this.#steering.now.settings;
     log.info({ application: message.application }, `Found ${message.application} in ${app}.`);
     const { address } = this.#parts.socket;
     if (message.askedPort !== null && typeof address === "object" && message.askedPort !== address.port) {
@@ -232,10 +221,10 @@ class Supervisor implements ServerControl {
       case "impaired":
         if (member.state.is !== "ready" || member.hasSuccessor) return;
         log.error({ pid: member.handle.pid, cause: message.cause }, `${message.cause}; its process is replaced.`);
-        this.#pool.replace(member, retireWithinMs(this.#now.settings));
+        this.#pool.replace(member, retireWithinMs(this.#steering.now.settings));
         return;
       case "changed":
-        this.#settle(message.id, message.error === null ? null : errorOf(message.error));
+        this.#steering.settle(message.id, message.error === null ? null : errorOf(message.error));
         return;
     }
   }
@@ -259,7 +248,7 @@ class Supervisor implements ServerControl {
   }
 
   #onGone(member: Member): void {
-    for (const [id, asked] of this.#asked) if (asked.member === member) this.#settle(id, balancerIsGone());
+    this.#steering.forget(member);
     this.#ownWorkers.delete(member);
     this.#connections.forget(member);
     this.#updateLastWatch();
@@ -268,7 +257,7 @@ class Supervisor implements ServerControl {
 
   #announce(): void {
     const { log, socket } = this.#parts;
-    const { settings, plan, tls } = this.#now;
+    const { settings, plan, tls } = this.#steering.now;
     const workers = plan.total === 1 ? "1 worker" : `${plan.total} workers`;
     log.info({ model: settings.model, workers: plan.total }, `Model ${settings.model}, ${workers}: ${plan.why}.`);
     if (this.#admin !== null) log.info({ url: this.#admin.url }, `Status page: ${this.#admin.url}`);
@@ -277,13 +266,13 @@ class Supervisor implements ServerControl {
   }
 
   async #startAdmin(): Promise<Admin | null> {
-    const { adminPort } = this.#now.settings;
+    const { adminPort } = this.#steering.now.settings;
     if (adminPort === null) return null;
     return this.#parts.startAdmin({ port: adminPort, status: () => this.status(), control: this });
   }
 
   async #startControl(): Promise<{ close(): void } | null> {
-    const { controlSocket } = this.#now.settings;
+    const { controlSocket } = this.#steering.now.settings;
     if (controlSocket === null) return null;
     const isAsked = controlSocket !== "auto";
     try {
@@ -298,14 +287,14 @@ class Supervisor implements ServerControl {
   }
 
   status(): ServerStatus {
-    const { settings, plan, tls } = this.#now;
+    const { settings, plan, tls } = this.#steering.now;
     const { socket } = this.#parts;
     const figures = this.#figures;
     return {
       atMs: wallMs(),
       phase: this.#phase,
-      change: this.#changes.current,
-      reloads: this.#reloads,
+      change: this.#steering.change,
+      reloads: this.#steering.reloads,
       retiring: [...this.#pool.members].filter(({ state }) => state.is === "draining").length,
       application: { file: settings.app, description: this.#application },
       model: settings.model,
@@ -327,62 +316,15 @@ class Supervisor implements ServerControl {
   }
 
   reload(): Promise<void> {
-    return this.#changes.reload(async () => {
-      const { log } = this.#parts;
-      const before = this.#now;
-      const startedAtMs = nowMs();
-      log.info({}, "Reload: new workers are started beside the old.");
-      try {
-        const settings = await this.#parts.readSettings();
-        assertReloadable(before.settings, settings);
-        this.#assertServing();
-        const plan = settings.workers === before.settings.workers ? before.plan : workerPlan(settings, readCpus());
-        this.#now = { settings, plan, tls: readTlsFiles(settings) };
-        const size = this.#isSync ? 1 : plan.processes;
-        await this.#pool.reload({ size, withinMs: retireWithinMs(before.settings) });
-      } catch (error) {
-        this.#now = before;
-        const { code, saw, fix } = reportOf(error);
-        log.error({ code, saw, fix }, "The reload failed; the workers that were there go on.");
-        throw error;
-      }
-      this.#reloads++;
-      const tookMs = Math.round(nowMs() - startedAtMs);
-      log.info({ tookMs, reloads: this.#reloads }, `Reloaded in ${tookMs} ms; the old workers finish what they have.`);
-    });
+    return this.#steering.reload();
   }
 
-  async scale(lane: string, workers: number): Promise<void> {
-    if (lane !== "default") throw noLane(lane);
-    assertCount(workers);
-    await this.#changes.run("scale", async () => {
-      this.#assertServing();
-      const { settings, plan } = this.#now;
-      const perProcess = Math.max(1, plan.threads);
-      const processes = Math.ceil(workers / perProcess);
-      if (this.#isSync) await this.#askBalancer({ workers });
-      else await this.#pool.resize(processes, retireWithinMs(settings));
-      const total = this.#isSync ? workers : processes * perProcess;
-      this.#now = { ...this.#now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
-      this.#parts.log.info({ workers: total }, `Scaled from ${plan.total} to ${total} workers.`);
-    });
+  scale(lane: string, workers: number): Promise<void> {
+    return this.#steering.scale(lane, workers);
   }
 
-  async restart(worker: number): Promise<void> {
-    await this.#changes.run("restart", async () => {
-      this.#assertServing();
-      const { settings, plan } = this.#now;
-      if (!Number.isInteger(worker) || worker < 1 || worker > plan.total) throw noWorker(worker, plan.total);
-      if (this.#isSync) {
-        await this.#askBalancer({ restart: worker });
-      } else {
-        const slot = Math.floor((worker - 1) / Math.max(1, plan.threads));
-        const member = [...this.#pool.members].find((each) => each.slot === slot && each.state.is === "ready");
-        // Without one that is ready, another is on its way already.
-        if (member !== undefined) await this.#pool.restart(member, retireWithinMs(settings));
-      }
-      this.#parts.log.info({ worker }, `Worker ${worker} was replaced, as asked for.`);
-    });
+  restart(worker: number): Promise<void> {
+    return this.#steering.restart(worker);
   }
 
   stop(how: "graceful" | "quick"): void {
@@ -393,39 +335,10 @@ class Supervisor implements ServerControl {
     for (const { handle } of this.#pool.members) handle.send({ type: "reopenLogs" });
   }
 
-  get #isSync(): boolean {
-    return this.#now.settings.model === "sync";
-  }
-
-  #assertServing(): void {
-    if (this.#phase === "serving") return;
-    throw new SwitchyardError("SY_STOPPING", {
-      saw: `The server is ${this.#phase}.`,
-      fix: "Do it again when the server serves.",
-    });
-  }
-
-  #askBalancer(change: PoolChange): Promise<void> {
-    const member = [...this.#pool.members].find(({ state }) => state.is === "ready");
-    if (member === undefined) return Promise.reject(balancerIsGone());
-    const id = ++this.#lastAsked;
-    return new Promise((resolve, reject) => {
-      this.#asked.set(id, { member, resolve, reject });
-      member.handle.send({ type: "change", id, change });
-    });
-  }
-
-  #settle(id: number, error: Error | null): void {
-    const asked = this.#asked.get(id);
-    this.#asked.delete(id);
-    if (error === null) asked?.resolve();
-    else asked?.reject(error);
-  }
-
   #stop(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
     if (this.#phase === "draining") return;
     const { log, socket } = this.#parts;
-    const { drainTimeoutMs } = this.#now.settings;
+    const { drainTimeoutMs } = this.#steering.now.settings;
     const withinMs = how === "quick" ? Math.min(quickStopMs, drainTimeoutMs) : drainTimeoutMs;
     this.#phase = "draining";
     // The kernel goes on to take connections for a socket that anybody holds open.
@@ -459,37 +372,6 @@ const workerPatienceMs = 1_000;
 const balancerPatienceMs = 3_000;
 /** What shells add to a signal's number for the exit code of a program that it ended. */
 const exitCodeOfSignal = 128;
-
-function assertCount(workers: number): void {
-  if (Number.isInteger(workers) && workers >= 1 && workers <= mostWorkers) return;
-  throw new SwitchyardError("SY_SCALE", {
-    saw: `${workers} is not a number of workers.`,
-    fix: `Give a whole number from 1 to ${mostWorkers}.`,
-  });
-}
-
-const mostWorkers = 1024;
-
-function noLane(lane: string): SwitchyardError {
-  return new SwitchyardError("SY_NO_LANE", {
-    saw: `The server has no lane "${lane}".`,
-    fix: 'Name one that "switchyard lanes" lists; a server without lanes has one, "default".',
-  });
-}
-
-function noWorker(worker: number, total: number): SwitchyardError {
-  return new SwitchyardError("SY_NO_WORKER", {
-    saw: `There is no worker ${worker}.`,
-    fix: total === 1 ? "Its only worker is 1." : `Its workers are 1 to ${total}.`,
-  });
-}
-
-function balancerIsGone(): SwitchyardError {
-  return new SwitchyardError("SY_WORKER_DIED", {
-    saw: "The balancer ended before it was done.",
-    fix: 'Look at "switchyard status", then do it again.',
-  });
-}
 
 function urlOf({ address }: ListeningSocket, isSecure: boolean): string {
   if (typeof address === "string") return `unix:${address}`;

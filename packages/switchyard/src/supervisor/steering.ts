@@ -1,0 +1,184 @@
+// Changes of a running server's workers: a reload, another number, a restart by hand. One at a time (changes.ts), each
+// whole or not at all: what fails leaves the workers, and the settings for those to come, as they were.
+//
+// Loop workers are in the supervisor's own pool. Those of model sync are the balancer's, which is asked to change them.
+
+import { nowMs } from "../clock.ts";
+import type { ServeSettings } from "../config/settings.ts";
+import { type WorkerPlan, workerPlan } from "../config/workers.ts";
+import { reportOf, SwitchyardError } from "../errors.ts";
+import type { PoolChange } from "../ipc/messages.ts";
+import type { Log } from "../log/log.ts";
+import type { Phase } from "../metrics/snapshot.ts";
+import type { Member, Pool } from "../pool/pool.ts";
+import { Changes } from "./changes.ts";
+import { readCpus } from "./machine.ts";
+import { assertReloadable, retireWithinMs } from "./reload.ts";
+import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
+
+/** What whoever is started is told: a reload replaces it. */
+export interface Now {
+  readonly settings: ServeSettings;
+  readonly plan: WorkerPlan;
+  readonly tls: TlsFiles | null;
+}
+
+export interface SteeringParts {
+  now: Now;
+  readonly phase: () => Phase;
+  readonly pool: Pool;
+  readonly log: Log;
+  readonly readSettings: () => Promise<ServeSettings>;
+}
+
+export class Steering {
+  readonly #parts: SteeringParts;
+  readonly #changes = new Changes();
+  /** Changes that a balancer was told to make, by their number. */
+  readonly #asked = new Map<number, { member: Member; resolve: () => void; reject: (error: Error) => void }>();
+  #lastAsked = 0;
+  #reloads = 0;
+
+  constructor(parts: SteeringParts) {
+    this.#parts = parts;
+  }
+
+  get now(): Now {
+    return this.#parts.now;
+  }
+
+  /** What is being changed now, in a word, or null. */
+  get change(): string | null {
+    return this.#changes.current;
+  }
+
+  get reloads(): number {
+    return this.#reloads;
+  }
+
+  reload(): Promise<void> {
+    return this.#changes.reload(async () => {
+      const { log } = this.#parts;
+      const before = this.now;
+      const startedAtMs = nowMs();
+      log.info({}, "Reload: new workers are started beside the old.");
+      try {
+        const settings = await this.#parts.readSettings();
+        assertReloadable(before.settings, settings);
+        this.#assertServing();
+        const plan = settings.workers === before.settings.workers ? before.plan : workerPlan(settings, readCpus());
+        this.#parts.now = { settings, plan, tls: readTlsFiles(settings) };
+        const size = this.#isSync ? 1 : plan.processes;
+        await this.#parts.pool.reload({ size, withinMs: retireWithinMs(before.settings) });
+      } catch (error) {
+        this.#parts.now = before;
+        const { code, saw, fix } = reportOf(error);
+        log.error({ code, saw, fix }, "The reload failed; the workers that were there go on.");
+        throw error;
+      }
+      this.#reloads++;
+      const tookMs = Math.round(nowMs() - startedAtMs);
+      log.info({ tookMs, reloads: this.#reloads }, `Reloaded in ${tookMs} ms; the old workers finish what they have.`);
+    });
+  }
+
+  async scale(lane: string, workers: number): Promise<void> {
+    if (lane !== "default") throw noLane(lane);
+    assertCount(workers);
+    await this.#changes.run("scale", async () => {
+      this.#assertServing();
+      const { settings, plan } = this.now;
+      const perProcess = Math.max(1, plan.threads);
+      const processes = Math.ceil(workers / perProcess);
+      if (this.#isSync) await this.#askBalancer({ workers });
+      else await this.#parts.pool.resize(processes, retireWithinMs(settings));
+      const total = this.#isSync ? workers : processes * perProcess;
+      this.#parts.now = { ...this.now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
+      this.#parts.log.info({ workers: total }, `Scaled from ${plan.total} to ${total} workers.`);
+    });
+  }
+
+  async restart(worker: number): Promise<void> {
+    await this.#changes.run("restart", async () => {
+      this.#assertServing();
+      const { settings, plan } = this.now;
+      if (!Number.isInteger(worker) || worker < 1 || worker > plan.total) throw noWorker(worker, plan.total);
+      if (this.#isSync) {
+        await this.#askBalancer({ restart: worker });
+      } else {
+        const slot = Math.floor((worker - 1) / Math.max(1, plan.threads));
+        const member = [...this.#parts.pool.members].find((each) => each.slot === slot && each.state.is === "ready");
+        // Without one that is ready, another is on its way already.
+        if (member !== undefined) await this.#parts.pool.restart(member, retireWithinMs(settings));
+      }
+      this.#parts.log.info({ worker }, `Worker ${worker} was replaced, as asked for.`);
+    });
+  }
+
+  /** A balancer has answered. */
+  settle(id: number, error: Error | null): void {
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (error === null) asked?.resolve();
+    else asked?.reject(error);
+  }
+
+  /** A member has ended, and with it what it was asked. */
+  forget(member: Member): void {
+    for (const [id, asked] of this.#asked) if (asked.member === member) this.settle(id, balancerIsGone());
+  }
+
+  get #isSync(): boolean {
+    return this.now.settings.model === "sync";
+  }
+
+  #assertServing(): void {
+    const phase = this.#parts.phase();
+    if (phase === "serving") return;
+    throw new SwitchyardError("SY_STOPPING", {
+      saw: `The server is ${phase}.`,
+      fix: "Do it again when the server serves.",
+    });
+  }
+
+  #askBalancer(change: PoolChange): Promise<void> {
+    const member = [...this.#parts.pool.members].find(({ state }) => state.is === "ready");
+    if (member === undefined) return Promise.reject(balancerIsGone());
+    const id = ++this.#lastAsked;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { member, resolve, reject });
+      member.handle.send({ type: "change", id, change });
+    });
+  }
+}
+
+function assertCount(workers: number): void {
+  if (Number.isInteger(workers) && workers >= 1 && workers <= mostWorkers) return;
+  throw new SwitchyardError("SY_SCALE", {
+    saw: `${workers} is not a number of workers.`,
+    fix: `Give a whole number from 1 to ${mostWorkers}.`,
+  });
+}
+
+const mostWorkers = 1024;
+
+function noLane(lane: string): SwitchyardError {
+  return new SwitchyardError("SY_NO_LANE", {
+    saw: `The server has no lane "${lane}".`,
+    fix: 'Name one that "switchyard lanes" lists; a server without lanes has one, "default".',
+  });
+}
+
+function noWorker(worker: number, total: number): SwitchyardError {
+  return new SwitchyardError("SY_NO_WORKER", {
+    saw: `There is no worker ${worker}.`,
+    fix: total === 1 ? "Its only worker is 1." : `Its workers are 1 to ${total}.`,
+  });
+}
+
+function balancerIsGone(): SwitchyardError {
+  return new SwitchyardError("SY_WORKER_DIED", {
+    saw: "The balancer ended before it was done.",
+    fix: 'Look at "switchyard status", then do it again.',
+  });
+}
