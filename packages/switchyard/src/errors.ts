@@ -107,6 +107,12 @@ export const errorRecords = {
     exitCode: 94,
     when: "The advice can't be written into the config file without risking what is in it.",
   },
+  SY_PID_FILE: {
+    fault: "system",
+    exitCode: 96,
+    when: "The pid file names another server that is running, or it can't be written.",
+  },
+  SY_LOG_FILE: { fault: "system", exitCode: 97, when: "A log file can't be opened for writing." },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

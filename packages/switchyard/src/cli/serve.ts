@@ -22,7 +22,7 @@ export async function serve(args: readonly string[]): Promise<number> {
   try {
     return await runSupervisor({
       settings,
-      log: createLogger({ level: settings.logLevel, component: "supervisor" }),
+      log: createLogger({ level: settings.logLevel, component: "supervisor", file: settings.logFile }),
       readSettings: () => readAgain(args),
       startControl: async (options) =>
         (await import("../control/socket.ts")).startControlSocket({

@@ -24,7 +24,14 @@ import {
 
 export type OptionKey = Exclude<keyof ServeSettings, "app">;
 
-export type OptionGroup = "Workers" | "Listening" | "Limits" | "Starting and stopping" | "Logs" | "Command";
+export type OptionGroup =
+  | "Workers"
+  | "Recycling"
+  | "Listening"
+  | "Limits"
+  | "Starting and stopping"
+  | "Logs"
+  | "Command";
 
 export interface OptionRecord<Key extends OptionKey = OptionKey> {
   /** The flag without its dashes. */
@@ -235,6 +242,57 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     prose: "How long requests in flight have to finish once the server is told to stop. 0 stops at once.",
   },
 
+  lameDuckMs: {
+    flag: "lame-duck",
+    group: "Starting and stopping",
+    kind: duration({ minMs: 0 }),
+    default: 0,
+    prose:
+      "How long the server goes on to serve after SIGTERM, with /readyz at 503, before it drains: time for a load " +
+      "balancer to send its clients elsewhere.",
+  },
+  pidFile: {
+    flag: "pid-file",
+    group: "Starting and stopping",
+    kind: optional(path({ allowed: "the path of a file" })),
+    default: null,
+    prose: "A file for the number of the server's process, as long as it runs.",
+  },
+
+  maxRequests: {
+    flag: "max-requests",
+    group: "Recycling",
+    kind: wholeNumber({ min: 0, max: 1_000_000_000 }),
+    default: 0,
+    prose:
+      "After how many requests a worker is replaced, when its successor is ready and never two at once. Each worker's " +
+      "own number is up to a fifth lower, at random. 0 is never.",
+  },
+  maxLifetimeMs: {
+    flag: "max-lifetime",
+    group: "Recycling",
+    kind: duration({ minMs: 0 }),
+    default: 0,
+    prose: "After what time a worker is replaced likewise, each worker's own up to a fifth shorter. 0 is never.",
+  },
+  memoryLimitBytes: {
+    flag: "memory-limit",
+    group: "Recycling",
+    kind: bytes({ min: 0, max: 1024 ** 5 }),
+    default: 0,
+    prose:
+      "Above how much resident memory a worker's process is replaced likewise; workers that are threads of the " +
+      "balancer's own process have no such limit. 0 is none.",
+  },
+  heapLimitBytes: {
+    flag: "heap-limit",
+    group: "Recycling",
+    kind: bytes({ min: 0, max: 1024 ** 5 }),
+    default: 0,
+    prose:
+      "Above how much used JavaScript heap, garbage that is not collected yet included, a worker is replaced likewise. 0 is none.",
+  },
+
   logLevel: {
     flag: "log-level",
     group: "Logs",
@@ -251,6 +309,24 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     prose:
       "The form of the line that each request gets: json with all that is known of it, or the Common or Combined Log " +
       "Format. On a terminal, json is shown as a short readable line.",
+  },
+  logFile: {
+    flag: "log-file",
+    group: "Logs",
+    kind: optional(path({ allowed: "the path of a file" })),
+    default: null,
+    defaultProse: "stdout",
+    prose:
+      "A file for Switchyard's own log lines. Each process appends to it by itself, and opens it again on SIGUSR1. " +
+      "What the application prints stays on stdout.",
+  },
+  accessLogFile: {
+    flag: "access-log-file",
+    group: "Logs",
+    kind: optional(path({ allowed: "the path of a file" })),
+    default: null,
+    defaultProse: "stdout",
+    prose: "A file for the access lines, likewise.",
   },
   verbose: {
     flag: "verbose",

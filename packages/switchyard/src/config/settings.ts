@@ -55,6 +55,9 @@ export interface ServeSettings {
 
   readonly logLevel: LogLevel;
   readonly accessLog: AccessLogFormat | null;
+  /** Where log lines go instead of stdout, or null. */
+  readonly logFile: string | null;
+  readonly accessLogFile: string | null;
   readonly verbose: boolean;
 
   /** Requests that may wait for a sync worker; one more is answered 503. */
@@ -72,4 +75,13 @@ export interface ServeSettings {
 
   readonly startTimeoutMs: number;
   readonly drainTimeoutMs: number;
+  /** How long to go on serving, while readiness is false, before a drain. */
+  readonly lameDuckMs: number;
+  readonly pidFile: string | null;
+
+  /** When a worker is replaced by a new one (pool/recycle.ts); 0: never for this reason. */
+  readonly maxRequests: number;
+  readonly maxLifetimeMs: number;
+  readonly memoryLimitBytes: number;
+  readonly heapLimitBytes: number;
 }

@@ -82,7 +82,11 @@ function answer(request: IncomingMessage, response: ServerResponse, { pathname, 
   }
 }
 
-function sendReadiness(response: ServerResponse, { workers }: ServerStatus): void {
+function sendReadiness(response: ServerResponse, { phase, workers }: ServerStatus): void {
+  if (phase === "leaving" || phase === "draining") {
+    send(response, 503, "text/plain; charset=utf-8", "the server is stopping\n");
+    return;
+  }
   const ready = workers.filter((worker) => worker.state === "ready").length;
   const text = ready > 0 ? `ok: ${ready} workers are ready\n` : "no worker is ready\n";
   send(response, ready > 0 ? 200 : 503, "text/plain; charset=utf-8", text);

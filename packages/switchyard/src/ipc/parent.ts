@@ -10,6 +10,7 @@
 import type { SendHandle } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { reopenLogFiles } from "../log/files.ts";
 import type { FromWorker, PoolChange, StartOrder, ThreadData, ToLoopOfMany, ToWorker } from "./messages.ts";
 
 export interface Parent {
@@ -124,6 +125,7 @@ function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
       parent.onChange(message.id, message.change);
       return;
     case "reopenLogs":
+      reopenLogFiles();
       parent.onReopenLogs();
       return;
     case "tellConnections":

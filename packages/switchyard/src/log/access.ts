@@ -7,11 +7,13 @@
 //   record ──► pending ──(full, or 100 ms)──► handOver ──► LineOutput ──► write(2)
 //                                               └─(bound reached)─► dropped ──► a line that says how many
 
+import { closeSync, openSync } from "node:fs";
 import { isatty } from "node:tty";
 import { wallMs } from "../clock.ts";
 import type { AccessLogFormat } from "../config/settings.ts";
 import { type AccessEntry, lineFormat, maxLineBytes } from "./access-line.ts";
 import { wantsColour } from "./colour.ts";
+import { logFileMode, onReopen } from "./files.ts";
 import { openLineOutput } from "./line-output.ts";
 
 export type { AccessEntry } from "./access-line.ts";
@@ -20,6 +22,8 @@ export interface AccessLogOptions {
   readonly format: AccessLogFormat;
   /** Readable lines where the format is json. Default: whether `fd` is a terminal. */
   readonly pretty?: boolean;
+  /** A file to append to, instead of `fd`. It is opened again by `reopenLogFiles`. */
+  readonly file?: string | null;
   /** The file descriptor to write to. It stays open. Default 1, stdout. */
   readonly fd?: number;
   /** How much may wait for the reader, in bytes, before lines are dropped. Default 4 MiB. */
@@ -47,12 +51,13 @@ const defaultCloseTimeoutMs = 1_000;
 const defaultBufferLimitBytes = 4 * 1024 * 1024;
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
-  const { fd = 1, clock = wallMs, bufferLimitBytes = defaultBufferLimitBytes } = options;
+  const { file = null, clock = wallMs, bufferLimitBytes = defaultBufferLimitBytes } = options;
+  let fd = file === null ? (options.fd ?? 1) : openSync(file, "a", logFileMode);
   const { closeTimeoutMs = defaultCloseTimeoutMs } = options;
   const isTerminal = isatty(fd);
   const pretty = options.pretty ?? isTerminal;
   const format = lineFormat({ format: options.format, pretty, colour: wantsColour(), pid: process.pid });
-  const output = openLineOutput({ fd, limitBytes: bufferLimitBytes });
+  let output = openLineOutput({ fd, limitBytes: bufferLimitBytes });
 
   let pending = "";
   let pendingLines = 0;
@@ -104,6 +109,24 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
     reportedAtMs = nowMs;
   }
 
+  /** From now on lines go to whatever has the file's name by now; those before it are still written to the old file. */
+  function reopen(name: string): void {
+    const before = { output, fd };
+    handOver();
+    try {
+      fd = openSync(name, "a", logFileMode);
+    } catch {
+      // The folder is gone, or the disk is full: the old file is written on.
+      return;
+    }
+    output = openLineOutput({ fd, limitBytes: bufferLimitBytes });
+    void before.output.written().then(() => {
+      before.output.close();
+      closeSync(before.fd);
+    });
+  }
+  const forgetReopen = file === null ? () => {} : onReopen(() => reopen(file));
+
   /** For a process that ends without `close`. */
   function onExit(): void {
     if (pendingLines > 0) output.writeLast(pending);
@@ -113,6 +136,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   async function close(): Promise<void> {
     if (!isOpen) return;
     isOpen = false;
+    forgetReopen();
     if (timer !== null) clearTimeout(timer);
     process.off("exit", onExit);
     handOver();
@@ -120,6 +144,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
     reportDropped();
     await withinMs(output.written(), closeTimeoutMs);
     output.close();
+    if (file !== null) closeSync(fd);
   }
 
   return {

@@ -14,6 +14,7 @@ import type PinoPretty from "pino-pretty";
 import type { LogLevel } from "../config/settings.ts";
 import { reportOf } from "../errors.ts";
 import { wantsColour } from "./colour.ts";
+import { logFileMode, onReopen } from "./files.ts";
 import type { Log } from "./log.ts";
 
 export type Logger = Log;
@@ -22,7 +23,9 @@ export interface LoggerOptions {
   readonly level: LogLevel;
   /** Who speaks: "supervisor", "worker 3", "balancer". */
   readonly component: string;
-  /** Readable lines instead of JSON. Default: whether stdout is a terminal. */
+  /** A file to append to instead of stdout. */
+  readonly file?: string | null;
+  /** Readable lines instead of JSON. Default: whether stdout is a terminal, and the lines go there. */
   readonly pretty?: boolean;
 }
 
@@ -62,9 +65,14 @@ export function errorFields(error: unknown, verbose: boolean): Record<string, st
 // require() has no types: the casts below are to what each package declares that it exports.
 const require = createRequire(import.meta.url);
 
-function loadLogger({ level, component, pretty = isatty(1) }: LoggerOptions): Pino.Logger {
+function loadLogger({
+  level,
+  component,
+  file = null,
+  pretty = file === null && isatty(1),
+}: LoggerOptions): Pino.Logger {
   const pino = require("pino") as typeof Pino;
-  const stdout = pino.destination({ fd: 1, sync: true });
+  const destination = file === null ? pino.destination({ fd: 1, sync: true }) : fileDestination(pino, file);
   return pino(
     {
       level,
@@ -72,8 +80,22 @@ function loadLogger({ level, component, pretty = isatty(1) }: LoggerOptions): Pi
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pretty ? prettyStream(stdout) : stdout,
+    pretty ? prettyStream(destination) : destination,
   );
+}
+
+function fileDestination(pino: typeof Pino, file: string) {
+  const destination = pino.destination({ dest: file, append: true, mode: logFileMode, sync: true });
+  // A file that can't be written, or opened again, has nowhere else to say so.
+  destination.on("error", () => {});
+  onReopen(() => {
+    try {
+      destination.reopen();
+    } catch {
+      // The old one is written on.
+    }
+  });
+  return destination;
 }
 
 /** pino-pretty takes as long to load as pino itself, so it is loaded only where a person looks at the log. */

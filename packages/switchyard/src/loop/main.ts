@@ -39,9 +39,10 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const { settings } = parent.order;
   const worker = parent.order.workers[0] ?? 0;
   const model = settings.model === "greenlet" ? "greenlet" : "async";
-  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
+  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}`, file: settings.logFile });
   const faults = new Faults(log, worker);
-  const accessLog = settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog });
+  const accessLog =
+    settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const account = new Account({ accessLog, model, worker });
 
   faults.watch();

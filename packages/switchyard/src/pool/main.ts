@@ -17,8 +17,10 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { Balancer } from "./balancer.ts";
 import { completed, deathReport } from "./death.ts";
+import { Changes } from "./changes.ts";
 import { type Member, Pool } from "./pool.ts";
 import { firstExtraFd, ProcessHandle } from "./process-handle.ts";
+import { mostOf, Recycler } from "./recycle.ts";
 import { residentBytes } from "./resident.ts";
 import { siblingModule } from "./sibling-module.ts";
 import { SyncWorker } from "./sync-worker.ts";
@@ -40,8 +42,9 @@ await runBalancer(parent).catch((error) => failToStart(parent, error));
 async function runBalancer(parent: Parent): Promise<void> {
   const { order } = parent;
   const { settings } = order;
-  const log = createLogger({ level: settings.logLevel, component: "balancer" });
-  const accessLog = settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog });
+  const log = createLogger({ level: settings.logLevel, component: "balancer", file: settings.logFile });
+  const accessLog =
+    settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const account = new Account({ accessLog, model: "sync", worker: null });
   const plan = memberPlan(parent);
   const byMember = new Map<Member, SyncWorker[]>();
@@ -172,12 +175,32 @@ async function runBalancer(parent: Parent): Promise<void> {
     void parent.send({ type: "processes", pids: started === undefined ? known : [...known, started] });
   };
 
+  const changes = new Changes();
+  const recycler = new Recycler({
+    pool,
+    limits: () => settings,
+    usageOf: (member) => ({
+      requests: mostOf((byMember.get(member) ?? []).map((worker) => worker.counts().begun)),
+      // Of threads of this process, nobody can tell whose memory it is.
+      rssBytes: member.handle.isolation === "thread" ? 0 : residentBytes(member.handle.pid),
+      heapBytes: mostOf((byMember.get(member) ?? []).map(({ vitals }) => vitals?.heapUsedBytes ?? 0)),
+    }),
+    restart: (member) =>
+      changes.run("recycle", async () => {
+        if (member.state.is === "ready") await pool.restart(member, settings.drainTimeoutMs);
+      }),
+    log,
+    name: plan.name,
+  });
+
   let listening: Promise<void> | null = null;
   parent.onChange = (id, change) => {
-    void changePool(pool, plan, { change, withinMs: settings.drainTimeoutMs }).then(
-      () => parent.send({ type: "changed", id, error: null }),
-      (error) => parent.send({ type: "changed", id, error: reportOf(error) }),
-    );
+    void changes
+      .run("change", () => changePool(pool, plan, { change, withinMs: settings.drainTimeoutMs }))
+      .then(
+        () => parent.send({ type: "changed", id, error: null }),
+        (error) => parent.send({ type: "changed", id, error: reportOf(error) }),
+      );
   };
   parent.onReopenLogs = () => {
     for (const { handle } of pool.members) handle.send({ type: "reopenLogs" });
@@ -201,7 +224,10 @@ async function runBalancer(parent: Parent): Promise<void> {
   await listening;
   await parent.send(application);
   await report();
-  setInterval(() => void report(), reportEveryMs).unref();
+  setInterval(() => {
+    void report();
+    recycler.check();
+  }, reportEveryMs).unref();
 }
 
 interface MemberPlan {

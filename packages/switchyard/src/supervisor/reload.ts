@@ -12,6 +12,9 @@ const fixedKeys = [
   "unix",
   "adminPort",
   "controlSocket",
+  "pidFile",
+  "logFile",
+  "accessLogFile",
   "model",
   "threads",
 ] as const satisfies readonly OptionKey[];

@@ -1,7 +1,8 @@
 // The signals that the supervisor answers to, as people know them from other servers.
 //
 //   TERM          drain, then end            INT           end soon         either of them again   end now
-//   HUP           reload
+//   HUP           reload                   USR1          open log files again
+//   TTIN          one worker more          TTOU          one worker less
 
 import { isatty } from "node:tty";
 
@@ -10,6 +11,8 @@ export interface SignalActions {
   /** TERM or INT once more, by somebody who does not want to wait. */
   readonly kill: (signal: NodeJS.Signals) => void;
   readonly reload: () => void;
+  readonly scaleBy: (processes: 1 | -1) => void;
+  readonly reopenLogs: () => void;
 }
 
 /** Listens until the returned function is called. */
@@ -32,6 +35,10 @@ export function onSignals(actions: SignalActions): () => void {
       if (hadTerminal && !isatty(1)) onStop(signal);
       else actions.reload();
     },
+    SIGTTIN: () => actions.scaleBy(1),
+    SIGTTOU: () => actions.scaleBy(-1),
+    // Node would open its inspector's port.
+    SIGUSR1: () => actions.reopenLogs(),
   };
   const entries = Object.entries(listeners);
   for (const [signal, listener] of entries) process.on(signal, listener);

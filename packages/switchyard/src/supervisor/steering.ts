@@ -10,8 +10,8 @@ import { reportOf, SwitchyardError } from "../errors.ts";
 import type { PoolChange } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
 import type { Phase } from "../metrics/snapshot.ts";
+import { Changes } from "../pool/changes.ts";
 import type { Member, Pool } from "../pool/pool.ts";
-import { Changes } from "./changes.ts";
 import { readCpus } from "./machine.ts";
 import { assertReloadable, retireWithinMs } from "./reload.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
@@ -38,6 +38,8 @@ export class Steering {
   readonly #asked = new Map<number, { member: Member; resolve: () => void; reject: (error: Error) => void }>();
   #lastAsked = 0;
   #reloads = 0;
+  /** The number that signals have asked for and that is not there yet. */
+  #wanted: number | null = null;
 
   constructor(parts: SteeringParts) {
     this.#parts = parts;
@@ -95,6 +97,30 @@ export class Steering {
       const total = this.#isSync ? workers : processes * perProcess;
       this.#parts.now = { ...this.now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
       this.#parts.log.info({ workers: total }, `Scaled from ${plan.total} to ${total} workers.`);
+    });
+  }
+
+  /** One process more, or one less, but the last. */
+  async scaleBy(processes: 1 | -1): Promise<void> {
+    // Signals that come fast are counted each: by what the one before it has made of the number.
+    const { plan } = this.now;
+    this.#wanted = Math.min(
+      mostWorkers,
+      Math.max(1, (this.#wanted ?? plan.total) + processes * Math.max(1, plan.threads)),
+    );
+    const wanted = this.#wanted;
+    try {
+      await this.scale("default", wanted);
+    } finally {
+      if (this.#wanted === wanted) this.#wanted = null;
+    }
+  }
+
+  /** Replaces a member of the pool that is due, when nothing else is being changed. */
+  recycle(member: Member): Promise<void> {
+    return this.#changes.run("recycle", async () => {
+      this.#assertServing();
+      if (member.state.is === "ready") await this.#parts.pool.restart(member, retireWithinMs(this.now.settings));
     });
   }
 

@@ -12,11 +12,13 @@ import type { ServeSettings } from "../config/settings.ts";
 import { workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
+import { reopenLogFiles } from "../log/files.ts";
 import type { Log } from "../log/log.ts";
 import type { DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Death, deathReport, lastSeen } from "../pool/death.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
+import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
@@ -24,7 +26,9 @@ import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
+import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
+import { assertFree, writePidFile } from "./pid-file.ts";
 import { retireWithinMs } from "./reload.ts";
 import { onSignals } from "./signals.ts";
 import { type Now, Steering } from "./steering.ts";
@@ -53,12 +57,16 @@ interface Admin {
 /** Runs the server until it is told to stop, and returns the command's exit code. */
 export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const { settings } = parts;
+  if (settings.pidFile !== null) assertFree(settings.pidFile, null);
+  assertLogFiles(settings);
   const now = { settings, plan: workerPlan(settings, readCpus()), tls: readTlsFiles(settings) };
   const socket = await bindListeningSocket(settings);
   const supervisor = new Supervisor({ ...parts, socket }, now);
+  const pidFile = settings.pidFile === null ? null : writePidFile(settings.pidFile);
   try {
     return await supervisor.run();
   } finally {
+    pidFile?.close();
     socket.close();
   }
 }
@@ -76,6 +84,7 @@ class Supervisor implements ServerControl {
   readonly #figures = new Figures<Member>();
   readonly #startedAtMs = wallMs();
   readonly #deaths = new Deaths();
+  readonly #recycler: Recycler;
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
@@ -114,6 +123,15 @@ class Supervisor implements ServerControl {
       onGiveUp: (error) => this.#giveUp(error),
     });
     const { readSettings } = parts;
+    this.#recycler = new Recycler({
+      pool: this.#pool,
+      // A balancer recycles its own workers, and is none itself.
+      limits: () => (isSync ? noLimits : this.#steering.now.settings),
+      usageOf: (member) => usageOf(this.#figures.workersOf(member)),
+      restart: (member) => this.#steering.recycle(member),
+      log,
+      name: plan.threads > 0 ? "process" : "worker",
+    });
     this.#steering = new Steering({ now, phase: () => this.#phase, pool: this.#pool, log, readSettings });
   }
 
@@ -128,6 +146,9 @@ class Supervisor implements ServerControl {
       kill: (signal) => this.#kill(signal),
       // Its outcome is in the log.
       reload: () => void this.reload().catch(() => {}),
+      scaleBy: (processes) =>
+        void this.#steering.scaleBy(processes).catch((error) => this.#logFailure("Scaling", error)),
+      reopenLogs: () => this.reopenLogs(),
     });
     try {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
@@ -207,6 +228,7 @@ class Supervisor implements ServerControl {
     switch (message.type) {
       case "report":
         this.#figures.report(member, message);
+        if (this.#phase === "serving") this.#recycler.check();
         return;
       case "death":
         this.#onDeath(message.death);
@@ -332,10 +354,31 @@ class Supervisor implements ServerControl {
   }
 
   reopenLogs(): void {
+    reopenLogFiles();
+    this.#parts.log.info({}, "The log files are opened again.");
     for (const { handle } of this.#pool.members) handle.send({ type: "reopenLogs" });
   }
 
+  #logFailure(what: string, error: unknown): void {
+    const { code, saw, fix } = reportOf(error);
+    this.#parts.log.error({ code, saw, fix }, `${what} failed; all is as it was.`);
+  }
+
   #stop(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
+    const { lameDuckMs } = this.#steering.now.settings;
+    if (how === "quick" || lameDuckMs === 0) {
+      this.#drain(how, signal);
+    } else if (this.#phase === "serving") {
+      this.#phase = "leaving";
+      const text = `not ready any more, and serving on for ${lameDuckMs} ms before the drain.`;
+      this.#parts.log.info({ signal, lameDuckMs }, `${signal ?? "Told to stop"}: ${text}`);
+      setTimeout(() => this.#drain(how, signal), lameDuckMs);
+    } else if (this.#phase === "starting") {
+      this.#drain(how, signal);
+    }
+  }
+
+  #drain(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
     if (this.#phase === "draining") return;
     const { log, socket } = this.#parts;
     const { drainTimeoutMs } = this.#steering.now.settings;

@@ -54,8 +54,16 @@ test("with nothing given, every option has its default", () => {
     bodyLimitBytes: 1_073_741_824,
     startTimeoutMs: 30_000,
     drainTimeoutMs: 30_000,
+    lameDuckMs: 0,
+    pidFile: null,
+    maxRequests: 0,
+    maxLifetimeMs: 0,
+    memoryLimitBytes: 0,
+    heapLimitBytes: 0,
     logLevel: "info",
     accessLog: "json",
+    logFile: null,
+    accessLogFile: null,
     verbose: false,
   } satisfies ServeSettings);
 });

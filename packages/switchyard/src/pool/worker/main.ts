@@ -38,7 +38,7 @@ if (isMainThread && parent.order.workers.length > 1) {
 async function runSyncWorker(parent: Parent): Promise<void> {
   const { settings, address } = parent.order;
   const worker = parent.order.workers[0] ?? 0;
-  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}` });
+  const log = createLogger({ level: settings.logLevel, component: `worker ${worker}`, file: settings.logFile });
   const faults = new Faults(log, worker);
   faults.watch();
   // Its balancer knows which request it has.
