@@ -179,7 +179,9 @@ export type ToSyncWorker =
   /** The client has taken this many more bytes of the response. */
   | { readonly type: "credit"; readonly id: number; readonly bytes: number }
   /** The client has gone. */
-  | { readonly type: "abort"; readonly id: number };
+  | { readonly type: "abort"; readonly id: number }
+  /** No request comes after this: it is sent when the worker is told to stop, which may be heard of first. */
+  | { readonly type: "last" };
 
 export type FromSyncWorker =
   /** An interim response: 100 Continue, 102 Processing, 103 Early Hints. */

@@ -111,6 +111,7 @@ async function runBalancer(parent: Parent): Promise<void> {
     },
     onRetire: (member) => {
       for (const worker of byMember.get(member) ?? []) balancer.retireWorker(worker);
+      for (const channel of member.handle.channels) channel.send({ type: "last" });
     },
     onDeath: (member, death) => {
       const { pid } = member.handle;

@@ -37,6 +37,8 @@ const abortGraceMs = 1_000;
 export class RequestDesk {
   readonly #parts: DeskParts;
   #current: Current | null = null;
+  /** The balancer has said that no request comes any more. */
+  readonly #last = Promise.withResolvers<void>();
   #whenIdle: (() => void) | null = null;
 
   constructor(parts: DeskParts) {
@@ -46,15 +48,23 @@ export class RequestDesk {
     parts.channel.onClose = () => process.exit(0);
   }
 
-  /** Resolves when the worker has no request. */
-  finish(): Promise<void> {
-    if (this.#current === null) return Promise.resolve();
-    return new Promise((resolve) => {
+  /**
+   * Resolves when the worker has no request and none is on its way: one may have been given to it before it was told to
+   * stop, and still be in the channel.
+   */
+  async finish(): Promise<void> {
+    await this.#last.promise;
+    if (this.#current === null) return;
+    await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
   }
 
   #receive(message: ToSyncWorker): void {
+    if (message.type === "last") {
+      this.#last.resolve();
+      return;
+    }
     if (message.type === "request") {
       this.#begin(message);
       return;
