@@ -5,7 +5,7 @@
 // encoded. A channel has no bound of its own: request and response bodies are held back by credit (see credit.ts).
 
 import type { Socket } from "node:net";
-import type { MessagePort } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { Piece } from "./messages.ts";
 
 export interface Channel<Out, In> {
@@ -13,6 +13,8 @@ export interface Channel<Out, In> {
   close(): void;
   /** From now on it does not keep the loop alive. */
   unref(): void;
+  /** Resolves when all that was sent has left this process or thread, which may then end. */
+  flushed(): Promise<void>;
   /** Set by the owner before the first turn of the loop ends. */
   onMessage: (message: In) => void;
   /** The other side has gone, or sent what is not a frame. Called once. */
@@ -45,6 +47,19 @@ export class PortChannel<Out extends object, In> implements Channel<Out, In> {
 
   close(): void {
     this.#port.close();
+  }
+
+  /** Receives what a thread that has ended had sent before: its end may be heard of first. */
+  receiveRest(): void {
+    for (;;) {
+      const rest: { message: In } | undefined = receiveMessageOnPort(this.#port);
+      if (rest === undefined) return;
+      this.onMessage(rest.message);
+    }
+  }
+
+  async flushed(): Promise<void> {
+    // A message that was posted is at the other port.
   }
 
   unref(): void {
@@ -88,6 +103,11 @@ export class SocketChannel<Out extends object, In> implements Channel<Out, In> {
 
   unref(): void {
     this.#socket.unref();
+  }
+
+  flushed(): Promise<void> {
+    if (!this.#socket.writable) return Promise.resolve();
+    return new Promise((resolve) => this.#socket.write("", () => resolve()));
   }
 
   /** Sends the messages of one turn with one system call. */

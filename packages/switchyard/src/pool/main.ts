@@ -16,8 +16,8 @@ import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { Balancer } from "./balancer.ts";
-import { completed, deathReport } from "./death.ts";
 import { Changes } from "./changes.ts";
+import { completed, deathReport } from "./death.ts";
 import { type Member, Pool } from "./pool.ts";
 import { firstExtraFd, ProcessHandle } from "./process-handle.ts";
 import { mostOf, Recycler } from "./recycle.ts";
@@ -123,7 +123,11 @@ async function runBalancer(parent: Parent): Promise<void> {
       });
     },
     onGone: (member, death) => {
-      for (const worker of byMember.get(member) ?? []) balancer.removeWorker(worker, death.cause);
+      // The last answer of a process that ended in order may still be in its channel, whose close removes the worker.
+      const mayHaveAnswered = death.code === 0 && member.handle.isolation === "process";
+      for (const worker of byMember.get(member) ?? []) {
+        if (!mayHaveAnswered || worker.transfer === null) balancer.removeWorker(worker, death.cause);
+      }
       byMember.delete(member);
       if (member.handle.isolation === "process") tellProcesses([...pool.members].map((each) => each.handle.pid));
     },

@@ -34,14 +34,16 @@ export class ThreadHandle implements WorkerHandle {
       name: `worker ${plan.order.workers.join(", ")}`,
     });
     this.worker = plan.order.workers[0] ?? 0;
-    this.channels = ports === null ? [] : [new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1)];
+    const channel = ports === null ? null : new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1);
+    this.channels = channel === null ? [] : [channel];
     let error: Error | undefined;
     this.#worker.on("message", (message: FromWorker) => this.onMessage(message));
     this.#worker.on("error", (thrown) => {
       error = thrown instanceof Error ? thrown : new Error(String(thrown));
     });
     this.#worker.once("exit", (code) => {
-      ports?.port1.close();
+      channel?.receiveRest();
+      channel?.close();
       this.onExit({ code, signal: null, ...(error === undefined ? {} : { error }) });
     });
   }

@@ -96,11 +96,6 @@ export class Figures<Member> {
       .sort((a, b) => a.worker - b.worker);
   }
 
-  /** What a member has told of its workers last. */
-  workersOf(member: Member): readonly WorkerSnapshot[] {
-    return this.#reports.get(member)?.workers ?? [];
-  }
-
   queue(): QueueSnapshot | null {
     return this.#each(({ queue }) => queue).find((queue) => queue !== undefined) ?? null;
   }

@@ -80,6 +80,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     if (isStopping) return;
     isStopping = true;
     await desk.finish();
+    await channel.flushed();
     finished.resolve();
     channel.unref();
     await endApplication({ application, parent, log });
