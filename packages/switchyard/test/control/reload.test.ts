@@ -73,7 +73,9 @@ for (const [model, args] of Object.entries(models)) {
       args: [...args, "--no-access-log"],
       env: { VERSION_FILE: version.file },
     });
-    const before = (await server.waitForStatus(({ workers }) => workers.length > 0)).workers.map(({ pid }) => pid);
+    const before = (await server.waitForStatus((status) => status.workers.length === status.workersWanted)).workers.map(
+      ({ pid }) => pid,
+    );
     const load = startLoad(t, server.url, { clients: 4 });
     await load.answered(10);
     version.set("bad");
@@ -93,6 +95,8 @@ for (const [model, args] of Object.entries(models)) {
 
     version.set("1");
     assert.match((await hangUp(server)).msg ?? "", /^Reloaded in/);
+    // Until an old worker hears that it is one, it may take a connection.
+    await server.waitForStatus(({ retiring }) => retiring === 0);
     assert.equal((await server.get("/")).headers["x-version"], "1");
   });
 }
