@@ -30,6 +30,7 @@ const flags = {
     kind: toggle(),
     prose: "Measures for well under a minute, one round and short ones: small differences are not told apart.",
   },
+  html: { kind: path({ allowed: "the path of a file" }), prose: "Writes the report, one HTML file with all in it." },
   json: { kind: path({ allowed: "the path of a file" }), prose: "Writes all that was measured, as JSON." },
   write: { kind: toggle(), prose: "Puts what is advised into switchyard.config.ts." },
 } as const;
@@ -118,6 +119,11 @@ async function tell(run: CompareRun, { values, app }: { values: Flags; app: stri
   ]);
   const advice = advise(run);
   printText(compareText(run, advice));
+  if (values.html !== null) {
+    const { reportHtml } = await import("../compare/report/report.ts");
+    writeFileSync(values.html, reportHtml(run, advice));
+    printText(`The report: ${values.html}\n`);
+  }
   if (values.json !== null) {
     writeFileSync(values.json, `${JSON.stringify({ ...run, advice }, null, 2)}\n`);
     printText(`All that was measured: ${values.json}\n`);

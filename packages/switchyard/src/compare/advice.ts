@@ -7,6 +7,7 @@
 import { patternOfPath, textOf } from "../auto/shape.ts";
 import { optionRecords } from "../config/options.ts";
 import type { UserLane } from "../config/settings.ts";
+import { ms } from "../plan/plan.ts";
 import type { CompareRun, VariantReport } from "./run.ts";
 import { type PathVerdict, verdicts } from "./verdict.ts";
 
@@ -65,9 +66,15 @@ export function advise(run: CompareRun): Advice | null {
   };
 }
 
-/** Whether a request keeps a loop from everything else for long: it computes, or it waits in a way that blocks. */
-export function isHeavy({ holdsLoopMs, cpuMs, kind }: PathVerdict): boolean {
-  return kind !== "light" && (holdsLoopMs ?? cpuMs ?? 0) >= longHoldMs;
+/**
+ * Whether a request keeps a loop from everything else for long: it computes, or it waits in a way that blocks. One that blocks
+ * is answered by a single loop no faster than one after another.
+ */
+export function isHeavy({ holdsLoopMs, cpuMs, kind, wallMs }: PathVerdict): boolean {
+  if (kind === "light") return false;
+  const computes = (kind === "cpu" || kind === "mixed") && (cpuMs ?? 0) >= longHoldMs;
+  const blocks = kind !== "cpu" && holdsLoopMs !== null && holdsLoopMs >= longHoldMs && holdsLoopMs > 0.7 * wallMs;
+  return computes || blocks;
 }
 
 interface Chosen {
@@ -181,11 +188,12 @@ function reasonsFor(paths: readonly PathVerdict[], chosen: string, ties: readonl
 
 function heavyReasons(heavy: readonly PathVerdict[], lanes: readonly UserLane[]): string[] {
   return heavy.map(({ path, kind, holdsLoopMs, cpuMs }) => {
-    const held = (holdsLoopMs ?? cpuMs ?? 0).toPrecision(2);
+    // What an event loop answers depends on what else the machine does; CPU time does not.
+    const held = ms(kind === "cpu" ? (cpuMs ?? 0) : (holdsLoopMs ?? cpuMs ?? 0));
     if (lanes.length === 0)
-      return `${path} keeps the CPU for ${held} ms: no model answers more of it than the cores can do.`;
+      return `${path} keeps the CPU for ${held}: no model answers more of it than the cores can do.`;
     const what = kind === "waiting" ? "blocks the loop" : "keeps the CPU";
-    return `${path} ${what} for ${held} ms, and everything else on its event loop waits so long; in a lane of its own it holds up nobody else.`;
+    return `${path} ${what} for ${held}, and everything else on its event loop waits so long; in a lane of its own it holds up nobody else.`;
   });
 }
 

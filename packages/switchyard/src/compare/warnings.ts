@@ -105,7 +105,7 @@ function unmeasured(
     );
   if (missing.length === 0) return [];
   return [
-    `The time was over before all was measured: ${missing.map(({ variant }) => variant.name).join(", ")} lack some paths. Name fewer models or paths, or leave out --quick.`,
+    `The time was over before all was measured, ${missing.map(({ variant }) => variant.name).join(" and ")} not on every path. Name fewer models or paths, or leave out --quick.`,
   ];
 }
 

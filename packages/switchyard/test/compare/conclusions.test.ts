@@ -1,0 +1,93 @@
+// What is concluded from the figures of a run: kinds, ties, advice.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { advise } from "../../src/compare/advice.ts";
+import { compareText } from "../../src/compare/print.ts";
+import { servicesIn, verdicts } from "../../src/compare/verdict.ts";
+import { type MadePath, madeRun } from "./made-run.ts";
+
+const waiting: MadePath = {
+  path: "/cities/123?full=1",
+  wallMs: 100,
+  cpuMs: 1,
+  most: {
+    "sync-threads": [49, 50, 50],
+    async: [600, 610, 620],
+    hybrid: [1_150, 1_200, 1_210],
+    greenlet: [1_100, 1_150, 1_160],
+  },
+};
+const computing: MadePath = {
+  path: "/report/FR",
+  wallMs: 20,
+  cpuMs: 19,
+  most: { "sync-threads": [98, 100, 101], async: [50, 50, 51], hybrid: [99, 100, 102], greenlet: [97, 99, 100] },
+};
+
+test("a path is bound by what it spends its time on, and one that is over at once by neither", () => {
+  const light: MadePath = { path: "/hello", wallMs: 0.4, cpuMs: 0.3, most: { async: [9_000, 9_100, 9_200] } };
+  const both: MadePath = { path: "/both", wallMs: 40, cpuMs: 18, most: { async: [50, 50, 50] } };
+  const kinds = verdicts(madeRun([waiting, computing, light, both])).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ["waiting", "cpu", "light", "mixed"]);
+});
+
+test("variants whose rounds overlap can't be told apart, and the table says so", () => {
+  const [verdict] = verdicts(madeRun([waiting]));
+  assert.deepEqual(verdict?.best, ["hybrid", "greenlet"]);
+  const run = madeRun([waiting]);
+  assert.match(compareText(run, advise(run)), /No difference that this run can tell between hybrid, greenlet on/);
+});
+
+test("a path that computes gets a sync lane when something else is on the loops, in the pattern of its route", () => {
+  const advice = advise(madeRun([waiting, { ...computing, path: "/report/42?deep=1" }]));
+  assert.equal(advice?.model, "hybrid");
+  assert.deepEqual(advice?.lanes, [{ match: "/report/:id", model: "sync", workers: 2 }]);
+  assert.deepEqual(advice?.config, { lanes: advice?.lanes });
+});
+
+test("when everything computes there is no lane, and the default stays unless something beats it", () => {
+  const advice = advise(madeRun([computing]));
+  assert.deepEqual(advice?.config, {});
+  assert.ok(advice?.reasons.some((reason) => reason.includes("no model answers more of it than the cores can do")));
+});
+
+test("a path that waits and blocks the loop is kept off it, though it computes nothing", () => {
+  const blocking: MadePath = {
+    path: "/exec",
+    wallMs: 50,
+    cpuMs: 0.5,
+    most: { "sync-threads": [99, 100, 100], async: [20, 20, 20], hybrid: [40, 40, 40] },
+  };
+  const advice = advise(madeRun([waiting, blocking]));
+  assert.deepEqual(advice?.lanes, [{ match: "/exec", model: "sync", workers: 5 }]);
+});
+
+test("a path that the best model can't answer gets a lane of a model that can", () => {
+  const nearby: MadePath = {
+    path: "/nearby",
+    wallMs: 100,
+    cpuMs: 1,
+    most: { "sync-threads": [50, 50, 50], greenlet: [900, 900, 900] },
+    statuses: { async: 501, hybrid: 501 },
+  };
+  const plain = { ...waiting, most: { ...waiting.most, greenlet: [300, 300, 300] } };
+  const advice = advise(madeRun([plain, { ...plain, path: "/other" }, { ...plain, path: "/third" }, nearby]));
+  assert.equal(advice?.model, "greenlet", "a model that answers every path comes before one that does not");
+  const [, , , verdict] = verdicts(
+    madeRun([plain, { ...plain, path: "/other" }, { ...plain, path: "/third" }, nearby]),
+  );
+  assert.deepEqual(verdict?.excluded, ["async answers 501.", "hybrid answers 501."]);
+});
+
+test("the times for plan are even quantiles of the requests that were alone, with their CPU time", () => {
+  const [service] = servicesIn(madeRun([waiting]));
+  assert.equal(service?.quantilesMs.length, 100);
+  assert.equal(service?.cpuMs, 1);
+  const mean = service!.quantilesMs.reduce((sum, each) => sum + each, 0) / 100;
+  assert.ok(Math.abs(mean - 100) < 1, `${mean}`);
+});
+
+test("nothing measured means no advice", () => {
+  assert.equal(advise(madeRun([{ path: "/", wallMs: 1, cpuMs: 1, most: {}, statuses: { async: 500 } }])), null);
+});
