@@ -52,12 +52,21 @@ export function arrivedOver(request: IncomingMessage, httpVersion: string): void
   (request as Arrived)[arrivedVersion] = httpVersion;
 }
 
-export interface AccountOptions {
-  /** Null: no access lines. */
-  readonly accessLog: AccessLog | null;
+/** How a lane's requests are run. */
+interface Run {
   readonly model: "sync" | "async" | "greenlet";
   /** The worker that runs every request, or null when `assigned` tells for each. */
   readonly worker: number | null;
+}
+
+export interface LaneIdentity extends Run {
+  readonly lane: string;
+}
+
+/** Model and worker are those of the default lane. */
+export interface AccountOptions extends Run {
+  /** Null: no access lines. */
+  readonly accessLog: AccessLog | null;
 }
 
 export class Account {
@@ -66,6 +75,8 @@ export class Account {
   readonly #onClose: (this: ServerResponse) => void;
   readonly #defaultMeter = new LaneMeter(defaultLane);
   readonly #meters = new Map<string, LaneMeter>([[defaultLane, this.#defaultMeter]]);
+  /** Of the lanes but the default one. */
+  readonly #runs = new Map<LaneMeter, Run>();
 
   constructor(options: AccountOptions) {
     this.#options = options;
@@ -76,12 +87,13 @@ export class Account {
   }
 
   /** The meter of a lane: one for each name. Hand it to `begin` with each request of that lane. */
-  meter(lane: string): LaneMeter {
+  meter({ lane, model, worker }: LaneIdentity): LaneMeter {
     let meter = this.#meters.get(lane);
     if (meter === undefined) {
       meter = new LaneMeter(lane);
       this.#meters.set(lane, meter);
     }
+    this.#runs.set(meter, { model, worker });
     return meter;
   }
 
@@ -129,6 +141,12 @@ export class Account {
     return sumOf([...this.#meters.values()].map((meter) => meter.counts()));
   }
 
+  /** The same without requests that `assigned` tells the worker of: those that this worker runs itself. */
+  countsHere(): RequestCounts {
+    const here = [...this.#meters.values()].filter((meter) => this.#runOf(meter).worker !== null);
+    return sumOf(here.map((meter) => meter.counts()));
+  }
+
   /** Since the start, by lane. */
   traffic(): LaneTraffic[] {
     return [...this.#meters.values()].map((meter) => meter.traffic());
@@ -148,6 +166,10 @@ export class Account {
     const { method = "", url = "" } = response.req;
     const atMs = nowMs();
     return { method, path: pathOf(url), ageMs: atMs - (response[begunAt] ?? atMs) };
+  }
+
+  #runOf(meter: LaneMeter): Run {
+    return this.#runs.get(meter) ?? this.#options;
   }
 
   #meterOf(response: Entered): LaneMeter {
@@ -181,7 +203,8 @@ export class Account {
     else if (!isComplete) meter.aborted++;
     else if (response.statusCode >= 500) meter.failed++;
     else meter.answered++;
-    const { accessLog, worker } = this.#options;
+    const { accessLog } = this.#options;
+    const { worker } = this.#runOf(meter);
     const endedMs = nowMs();
     const runFromMs = worker === null ? response[assignedAt] : response[begunAt];
     // What no worker got has not run.
@@ -191,7 +214,8 @@ export class Account {
 
   #write(accessLog: AccessLog, response: Entered, { isComplete, endedMs, runFromMs }: Ended): void {
     const request = response.req;
-    const { worker } = this.#options;
+    const meter = this.#meterOf(response);
+    const { worker, model } = this.#runOf(meter);
     const refused = response[refusedWith];
     const begunMs = response[begunAt] ?? 0;
     const bytes = response[bodyBytes] ?? bytesOf(request.socket, response);
@@ -203,7 +227,8 @@ export class Account {
       bytes: refused?.bytes ?? bytes,
       waitMs: runFromMs - begunMs,
       runMs: endedMs - runFromMs,
-      model: this.#options.model,
+      model,
+      lane: meter === this.#defaultMeter ? undefined : meter.lane,
       worker: worker ?? response[assignedTo] ?? null,
       remote: response[remote],
       httpVersion: (request as Arrived)[arrivedVersion] ?? request.httpVersion,

@@ -33,6 +33,8 @@ export interface ListenerOptions {
   readonly serverSettings: ServerSettings;
   /** Under HTTP/2 the two are Node's compatibility objects, which look alike but are not of the same classes. */
   readonly onRequest: RequestListener;
+  /** How large a request's body may be, in bytes. */
+  readonly bodyLimitOf: (request: IncomingMessage) => number;
   /** Gets a request that waits for 100 Continue before it sends its body, and must answer it. */
   readonly onCheckContinue: RequestListener;
   /** Whether an upgrade request is handed to `onUpgrade` at this moment; if not, it is served as the plain request it is. */
@@ -172,7 +174,6 @@ export class Listener {
 
   /** Puts the limits that need the head of a request before a listener of requests. */
   #admit(listener: RequestListener): RequestListener {
-    const { bodyLimitBytes } = this.#options.settings;
     return (request, response) => {
       // What follows a refused body, on a connection that is closed for answers already, is not served.
       if (request.httpVersionMajor < 2 && !request.socket.writable) return;
@@ -182,6 +183,7 @@ export class Listener {
         return;
       }
       const declared = request.headers["content-length"];
+      const bodyLimitBytes = declared === undefined ? 0 : this.#options.bodyLimitOf(request);
       if (declared !== undefined && Number(declared) > bodyLimitBytes) {
         this.#options.onRefused(413);
         refuseUnread(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
@@ -195,7 +197,7 @@ export class Listener {
 
   /** Holds a body whose length was not declared to the limit, by counting what the parser pushes. */
   #countBody(request: IncomingMessage, response: ServerResponse): void {
-    const { bodyLimitBytes } = this.#options.settings;
+    const bodyLimitBytes = this.#options.bodyLimitOf(request);
     let bytes = 0;
     let isRefused = false;
     const push = request.push;

@@ -1,4 +1,4 @@
-// A Channel carries messages between a balancer and one sync worker, in order, and says once when the other side is gone.
+// A Channel carries messages between a balancer and one worker, or a loop worker and the lanes' pool, in order, and says once when the other side is gone.
 //
 // Two kinds, one contract: a MessagePort to a thread, a socket to a process. On a socket a message is a frame: two
 // unsigned 32-bit lengths (JSON, binary), the JSON text, then the binary piece if there is one, so that bodies are never
@@ -76,10 +76,13 @@ export class SocketChannel<Out extends object, In> implements Channel<Out, In> {
   onClose: () => void = () => {};
   readonly #socket: Socket;
   readonly #frames = new FrameReader();
+  readonly #batch: "tick" | "turn";
   #corked = false;
 
-  constructor(socket: Socket) {
+  /** @param batch what is sent with one system call: what one callback sends, or all callbacks of one turn of the loop. */
+  constructor(socket: Socket, batch: "tick" | "turn" = "tick") {
     this.#socket = socket;
+    this.#batch = batch;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     // A reset is followed by "close", which is where the owner hears of it.
     socket.on("error", () => {});
@@ -110,15 +113,16 @@ export class SocketChannel<Out extends object, In> implements Channel<Out, In> {
     return new Promise((resolve) => this.#socket.write("", () => resolve()));
   }
 
-  /** Sends the messages of one turn with one system call. */
   #cork(): void {
     if (this.#corked) return;
     this.#corked = true;
     this.#socket.cork();
-    process.nextTick(() => {
+    const uncork = () => {
       this.#corked = false;
       this.#socket.uncork();
-    });
+    };
+    if (this.#batch === "tick") process.nextTick(uncork);
+    else setImmediate(uncork);
   }
 
   #writeFrame(json: string, piece: Uint8Array | null): void {

@@ -4,20 +4,34 @@
 /** How much of one body may be sent before the receiver has taken any of it, in bytes. */
 export const windowBytes = 256 * 1024;
 
+/** How much of a body may be sent while its request is queued, so that a full queue holds little. */
+export const firstWindowBytes = 16 * 1024;
+
 /** The sender's side. */
 export class Outstanding {
   #bytes = 0;
+  #window: number;
+
+  constructor(window = windowBytes) {
+    this.#window = window;
+  }
+
+  /** From now on the whole window is open. @returns whether there is room for more. */
+  widen(): boolean {
+    this.#window = windowBytes;
+    return this.#bytes < this.#window;
+  }
 
   /** Counts what was sent. @returns whether there is room for more. */
   sent(bytes: number): boolean {
     this.#bytes += bytes;
-    return this.#bytes < windowBytes;
+    return this.#bytes < this.#window;
   }
 
   /** Counts what the receiver has taken. @returns whether there is room for more. */
   credited(bytes: number): boolean {
     this.#bytes -= bytes;
-    return this.#bytes < windowBytes;
+    return this.#bytes < this.#window;
   }
 }
 

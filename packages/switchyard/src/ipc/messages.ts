@@ -1,16 +1,17 @@
 // Everything that processes and threads of one server say to each other: a union for each direction.
 //
 // Control messages travel between a parent and the workers it started (the supervisor and its loop workers or balancer,
-// a balancer and its sync workers). Request messages travel between a balancer and one sync worker, by a Channel, and
-// belong to the request with that id. Plain data only, so that a pipe and a message port carry the same.
+// a balancer and its sync workers). Request messages travel by a Channel, between a balancer and one worker of its own, or
+// between a loop worker and the process of the lanes' workers, and belong to the request with that id. Plain data only, so that a pipe and a message port carry the same.
 
 import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
+import type { LaneSettings } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
 import type {
   DeathReport,
-  QueueSnapshot,
+  LaneWorkersSnapshot,
   RequestBrief,
   RequestCounts,
   Vitals,
@@ -24,6 +25,12 @@ export interface StartOrder {
   readonly address: ListeningAddress;
   /** The numbers of the workers that live in it, the first at `[0]`; each appears in logs and on the status page. */
   readonly workers: readonly number[];
+  /** Every lane but the default one, in the order in which they are matched. */
+  readonly lanes: readonly LaneSettings[];
+  /** The lane that a worker of one is for; null in loop workers and in the pool's process. */
+  readonly lane: LaneSettings | null;
+  /** The UNIX socket by which loop workers reach the lanes' workers: where to connect, or to listen; null: none yet. */
+  readonly link: string | null;
   /** Certificate and key as PEM text, or null to serve without TLS. */
   readonly tls: { readonly cert: string; readonly key: string } | null;
 }
@@ -65,6 +72,10 @@ export type ToWorker =
   | { readonly type: "change"; readonly id: number; readonly change: PoolChange }
   /** Open the log files again: somebody has moved them away. */
   | { readonly type: "reopenLogs" }
+  /** The lanes from now on, by which a loop worker matches. */
+  | { readonly type: "lanes"; readonly lanes: readonly LaneSettings[] }
+  /** The lanes' workers are reached here from now on; what was sent elsewhere is answered from there. */
+  | { readonly type: "link"; readonly path: string }
   /** End one thread of this process now; its other threads go on until the process is replaced. */
   | { readonly type: "endThread"; readonly worker: number }
   | ToLoopOfMany;
@@ -94,8 +105,14 @@ export interface ConnectionCounts {
   readonly answers: number;
 }
 
-/** How many workers a pool is to keep, or which of them another is to take the place of. */
-export type PoolChange = { readonly workers: number } | { readonly restart: number };
+/**
+ * How many workers a lane is to have, or which worker another is to take the place of, or which lanes there are: those that
+ * are new get workers, those of lanes that are gone end.
+ */
+export type PoolChange =
+  | { readonly lane: string; readonly workers: number }
+  | { readonly restart: number }
+  | { readonly lanes: readonly LaneSettings[] };
 
 export type FromWorker =
   /** What became of a `change`: done, or why not; then all is as it was. */
@@ -124,8 +141,8 @@ export type FromWorker =
       readonly totals: RequestCounts;
       /** The same by lane, with how long they took. */
       readonly traffic: readonly LaneTraffic[];
-      /** From a balancer: its queue, and how many of its workers were replaced. */
-      readonly queue?: QueueSnapshot;
+      /** From the pool's process: the lanes with workers of their own, and how many of these were replaced. */
+      readonly lanes?: readonly LaneWorkersSnapshot[];
       readonly restarts?: number;
     };
 
@@ -170,7 +187,8 @@ export type ToSyncWorker =
   | {
       readonly type: "request";
       readonly id: number;
-      readonly head: RequestHead;
+      /** A RequestHead, packed (heads.ts), as is each head below. */
+      readonly head: string;
       readonly hasBody: boolean;
       readonly expectsContinue: boolean;
     }
@@ -185,15 +203,39 @@ export type ToSyncWorker =
 
 export type FromSyncWorker =
   /** An interim response: 100 Continue, 102 Processing, 103 Early Hints. */
-  | { readonly type: "interim"; readonly id: number; readonly head: ResponseHead }
-  | { readonly type: "head"; readonly id: number; readonly head: ResponseHead }
+  | { readonly type: "interim"; readonly id: number; readonly head: string }
+  | { readonly type: "head"; readonly id: number; readonly head: string }
   | { readonly type: "body"; readonly id: number; readonly piece: Piece }
   | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }
   /** A whole response in one message: head and all of its body. The worker is free with it: no `free` follows. */
-  | { readonly type: "answer"; readonly id: number; readonly head: ResponseHead; readonly piece: Piece }
+  | { readonly type: "answer"; readonly id: number; readonly head: string; readonly piece: Piece }
   /** The application has taken this many more bytes of the request's body. */
   | { readonly type: "credit"; readonly id: number; readonly bytes: number }
   /** The worker can't complete the response: the application destroyed it. */
   | { readonly type: "broken"; readonly id: number }
   /** The worker has nothing left to do for this request and takes the next one. */
   | { readonly type: "free"; readonly id: number };
+
+/** From a loop worker to the process that has the lanes' workers. */
+export type ToPool =
+  | Exclude<ToSyncWorker, { type: "request" | "last" }>
+  | (Extract<ToSyncWorker, { type: "request" }> & {
+      readonly lane: string;
+      /** How long it has waited in the loop worker already, in milliseconds. */
+      readonly waitedMs: number;
+    });
+
+/** And back: what the worker says of the request, and what the balancer does. */
+export type FromPool =
+  | FromSyncWorker
+  /** A worker has it. Until then only a first window of its body may be sent. */
+  | { readonly type: "assigned"; readonly id: number; readonly worker: number }
+  /** No worker will get it, or the one that had it can't answer it any more. The last message about it. */
+  | {
+      readonly type: "failed";
+      readonly id: number;
+      readonly status: number;
+      readonly why: string;
+      /** When to come again, for a request that was never run. */
+      readonly retryAfterSeconds: number | null;
+    };

@@ -10,6 +10,7 @@
 import type { SendHandle } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { LaneSettings } from "../config/lanes.ts";
 import { reopenLogFiles } from "../log/files.ts";
 import type { FromWorker, PoolChange, StartOrder, ThreadData, ToLoopOfMany, ToWorker } from "./messages.ts";
 
@@ -24,6 +25,10 @@ export interface Parent {
   /** This process has opened its log files again: those that it has started are to do the same. */
   onReopenLogs: () => void;
   onEndThread: (worker: number) => void;
+  onLanes: (lanes: readonly LaneSettings[]) => void;
+  onLink: (path: string) => void;
+  /** What lanes and link it was told of before `onLanes` and `onLink` were set; null: as in its order. */
+  toldMeanwhile(): { readonly lanes: readonly LaneSettings[] | null; readonly link: string | null };
   /** What the parent says about connections, and the connection that comes with `takeConnection`. */
   onConnections: (message: ToLoopOfMany, connection: unknown) => void;
   /** Resolves when the message has left this process, and from a process the handle that travels with it. */
@@ -55,10 +60,7 @@ function connectFromProcess(): Promise<Parent> {
       parent = {
         order: message.order,
         thread: null,
-        onStop: endBeforeReady,
-        onChange: () => {},
-        onReopenLogs: () => {},
-        onEndThread: () => {},
+        ...untold(),
         onConnections: () => {},
         send: (reply, connection) =>
           new Promise((sent) => {
@@ -98,10 +100,7 @@ async function connectFromThread(): Promise<Parent> {
   const parent: Parent = {
     order: data.order,
     thread: data,
-    onStop: endBeforeReady,
-    onChange: () => {},
-    onReopenLogs: () => {},
-    onEndThread: () => {},
+    ...untold(),
     onConnections: () => {},
     send: async (message) => port.postMessage(message),
     hold: () => port.ref(),
@@ -111,6 +110,25 @@ async function connectFromThread(): Promise<Parent> {
   endThreadOnKill();
   port.on("message", (message: ToWorker) => deliver(parent, message, undefined));
   return parent;
+}
+
+/** What a worker does with word from its parent before it has set what it will do. */
+function untold() {
+  let lanes: readonly LaneSettings[] | null = null;
+  let link: string | null = null;
+  return {
+    onStop: endBeforeReady,
+    onChange: () => {},
+    onReopenLogs: () => {},
+    onEndThread: () => {},
+    onLanes: (told: readonly LaneSettings[]) => {
+      lanes = told;
+    },
+    onLink: (path: string) => {
+      link = path;
+    },
+    toldMeanwhile: () => ({ lanes, link }),
+  };
 }
 
 function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
@@ -123,6 +141,12 @@ function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
       return;
     case "change":
       parent.onChange(message.id, message.change);
+      return;
+    case "lanes":
+      parent.onLanes(message.lanes);
+      return;
+    case "link":
+      parent.onLink(message.path);
       return;
     case "reopenLogs":
       reopenLogFiles();

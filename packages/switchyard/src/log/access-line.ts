@@ -22,6 +22,8 @@ export interface AccessEntry {
   /** Time in the worker, in milliseconds. */
   readonly runMs: number;
   readonly model: Model;
+  /** The lane that took it; undefined for the default one. */
+  readonly lane?: string | undefined;
   /** The worker's number, or null when the request reached none. */
   readonly worker: number | null;
   /** The client's address; undefined or empty on a UNIX socket. */
@@ -55,10 +57,11 @@ function jsonFormat(pid: number): LineFormat {
   const client = clientFields();
   const line: LineFormat = (entry, atMs) => {
     const code = entry.code === undefined ? "" : `,"code":"${jsonText(entry.code)}"`;
+    const lane = entry.lane === undefined ? "" : `,"lane":"${jsonText(entry.lane)}"`;
     return (
       `{"level":"info","time":"${isoTime(atMs)}${ids}${jsonText(entry.method)}","path":"${jsonText(entry.path)}` +
       `","status":${entry.status},"bytes":${entry.bytes},"waitMs":${milliseconds(entry.waitMs)}` +
-      `,"runMs":${milliseconds(entry.runMs)},"model":"${entry.model}","worker":${entry.worker}${code}${client(entry)}}\n`
+      `,"runMs":${milliseconds(entry.runMs)},"model":"${entry.model}"${lane},"worker":${entry.worker}${code}${client(entry)}}\n`
     );
   };
   return clipping(line, jsonText);

@@ -1,16 +1,17 @@
 // A loop worker: takes connections from the server's listening socket and runs the application for each request, as a
 // task (async, hybrid) or in a greenlet. The entry of its process, or of one of several threads in a process.
 //
-// A request's way: listener.ts admits it, `serveRequest` enters it in the account and hands it to the model
-// (run-async.ts, run-greenlet.ts), which calls the application.
+// A request's way: listener.ts admits it; lanes.ts finds its lane, and either hands it to the lane's own workers (to-pool.ts)
+// or enters it in the account and hands it to the model (run-async.ts, run-greenlet.ts), which calls the application.
 
 import { isMainThread } from "node:worker_threads";
 import type { Application } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
+import type { LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
-import { overHttp2 } from "../edge/http2.ts";
 import { Listener, type RequestListener } from "../edge/listener.ts";
-import { reportOf, SwitchyardError } from "../errors.ts";
+import { refuseConnection } from "../edge/refusals.ts";
+import { failToStart } from "../ipc/failure.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
 import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
@@ -21,12 +22,16 @@ import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
+import { LoopLanes } from "./lanes.ts";
 import { sendLastWords } from "./last-words.ts";
 import { type Handling, runAsync } from "./run-async.ts";
 import { share, shareLineOf } from "./sharing.ts";
+import { ToPool } from "./to-pool.ts";
 
 /** How often a worker tells its parent how it is, in milliseconds. */
 const reportEveryMs = 250;
+/** How long the last answers have to reach their clients, in milliseconds. */
+const lastAnswersWithinMs = 500;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.settings.threads > 0) {
@@ -45,10 +50,14 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const account = new Account({ accessLog, model, worker });
 
+  const toPool = new ToPool(account);
+  const lanes = new LoopLanes({ account, worker, model, toPool, lanes: parent.order.lanes });
+
   faults.watch();
   sendLastWords({ parent, worker, faults, brief: (response) => account.brief(response) });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
-  const greenlets = model === "greenlet" ? await (await import("./greenlets.ts")).loadGreenlets() : null;
+  const wantsGreenlets = model === "greenlet" || parent.order.lanes.some(isGreenletHere);
+  const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets() : null;
   const drained = Promise.withResolvers<void>();
   const application = await load(parent, {
     notice: (text) => log.info({ worker }, text),
@@ -58,18 +67,19 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     },
   });
   const runGreenlet = greenlets === null ? null : (await import("./run-greenlet.ts")).runGreenlet;
-  const serve = (handling: Handling): RequestListener => {
-    const run =
-      greenlets === null || runGreenlet === null
-        ? runAsync(handling, faults)
-        : runGreenlet(handling, faults, greenlets);
-    return (request, response) => {
-      account.begin(request, response);
-      run(request, response);
-    };
+  const serve = (handling: Handling, expectsContinue: boolean): RequestListener => {
+    const async = runAsync(handling, faults);
+    const greenlet = greenlets === null || runGreenlet === null ? async : runGreenlet(handling, faults, greenlets);
+    return lanes.listener({ async, greenlet }, expectsContinue);
   };
-  const listener = listenerFor({ parent, application, serve, account });
+  const listener = listenerFor({ parent, application, serve, account, lanes });
   parent.onConnections = (message, connection) => share(listener, message, connection);
+  const { lanes: toldLanes, link: toldLink } = parent.toldMeanwhile();
+  parent.onLanes = (told) => lanes.replace(told);
+  parent.onLink = (path) => toPool.connect(path);
+  if (toldLanes !== null) lanes.replace(toldLanes);
+  const link = toldLink ?? parent.order.link;
+  if (link !== null) toPool.connect(link);
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const vitals = openVitals();
@@ -78,8 +88,9 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     pid: process.pid,
     isolation: isMainThread ? "process" : "thread",
     model,
+    lane: null,
     state: listener.isDraining ? "draining" : "ready",
-    requests: account.counts(),
+    requests: account.countsHere(),
     rssBytes: process.memoryUsage.rss(),
     vitals: vitals.read(),
     latest: account.oldest(3),
@@ -89,10 +100,11 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const reports = setInterval(() => void report(), reportEveryMs).unref();
   let isStopping = false;
   parent.onStop = async (withinMs, handsOver) => {
-    const ended = drain({ listener, account, withinMs, handsOver });
+    const ended = drain({ listener, account, toPool, withinMs, handsOver });
     if (isStopping) return;
     isStopping = true;
     await ended;
+    toPool.close();
     drained.resolve();
     clearInterval(reports);
     await accessLog?.close();
@@ -119,50 +131,61 @@ interface ListenerParts {
   readonly parent: Parent;
   readonly application: Application;
   /** Makes the listener that counts requests and runs them. */
-  readonly serve: (handling: Handling) => RequestListener;
+  readonly serve: (handling: Handling, expectsContinue: boolean) => RequestListener;
   readonly account: Account;
+  readonly lanes: LoopLanes;
 }
 
-function listenerFor({ parent, application, serve, account }: ListenerParts): Listener {
+function listenerFor({ parent, application, serve, account, lanes }: ListenerParts): Listener {
+  const { settings, tls } = parent.order;
   return new Listener({
-    settings: parent.order.settings,
-    tls: parent.order.tls,
+    settings,
+    tls,
     serverSettings: application.serverSettings,
-    onRequest: overEither(serve(application)),
-    onCheckContinue: overEither(serve(checkContinue(application))),
-    takesUpgrades: () => application.takesUpgrades(),
-    onUpgrade: (request, socket, head) => application.upgrade(request, socket, head),
+    bodyLimitOf: (request) => lanes.laneOf(request)?.bodyLimitBytes ?? settings.bodyLimitBytes,
+    onRequest: serve(application, false),
+    onCheckContinue: serve(checkContinue(application), true),
+    takesUpgrades: (request) => lanes.refusesUpgrade(request) || application.takesUpgrades(),
+    onUpgrade: (request, socket, head) => {
+      if (lanes.refusesUpgrade(request)) {
+        account.refused(501);
+        refuseConnection(
+          socket,
+          501,
+          "The lane of this path is sync: it serves one request at a time and no WebSocket.",
+        );
+      } else {
+        application.upgrade(request, socket, head);
+      }
+    },
     onRefused: (status) => account.refused(status),
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
     shareLine: parent.thread === null ? shareLineOf(parent) : null,
   });
 }
 
-/** The same listener for requests of HTTP/1.1 and of HTTP/2. */
-function overEither(serve: RequestListener): RequestListener {
-  return (request, response) => {
-    if (request.httpVersionMajor >= 2) overHttp2(request, response, serve);
-    else serve(request, response);
-  };
+function isGreenletHere({ model, workers }: LaneSettings): boolean {
+  return model === "greenlet" && workers === null;
 }
 
 interface Drain {
   readonly listener: Listener;
   readonly account: Account;
+  readonly toPool: ToPool;
   readonly withinMs: number;
   readonly handsOver: boolean;
 }
 
-/** Finishes what is in flight; what is not done after `withinMs` loses its connection. */
-async function drain({ listener, account, withinMs, handsOver }: Drain): Promise<void> {
+/**
+ * Finishes what is in flight; what is not done after `withinMs` loses its connection. What a lane's workers have not
+ * answered by then is answered 503, and has a moment to reach its client.
+ */
+async function drain({ listener, account, toPool, withinMs, handsOver }: Drain): Promise<void> {
   account.announceClose();
-  const deadline = setTimeout(() => listener.closeAll(), withinMs);
+  const deadline = setTimeout(() => {
+    if (toPool.giveUp()) setTimeout(() => listener.closeAll(), lastAnswersWithinMs).unref();
+    else listener.closeAll();
+  }, withinMs);
   await listener.drain({ leavesIdle: handsOver });
   clearTimeout(deadline);
-}
-
-async function failToStart(parent: Parent, error: unknown): Promise<never> {
-  const report = reportOf(error);
-  await parent.send({ type: "failed", error: report });
-  process.exit(new SwitchyardError(report.code, report).exitCode);
 }

@@ -87,6 +87,8 @@ export interface WorkerSnapshot {
   readonly pid: number;
   readonly isolation: "process" | "thread";
   readonly model: "sync" | "async" | "greenlet";
+  /** The lane that it is a worker of; null for a loop worker, which runs every lane without workers of its own. */
+  readonly lane: string | null;
   readonly state: "starting" | "ready" | "draining" | "stopped";
   readonly requests: RequestCounts;
   /** Resident memory of the worker's process, in bytes; threads of one process show the same figure. */
@@ -97,18 +99,51 @@ export interface WorkerSnapshot {
   readonly latest: readonly RequestBrief[];
 }
 
-/** The queue of a sync pool. */
+/** The queue of a lane. */
 export interface QueueSnapshot {
   readonly length: number;
   readonly limit: number;
+  /** How long the oldest request in it has waited, in milliseconds. */
+  readonly oldestMs: number;
   /** Requests answered 503 because the queue was full. */
   readonly refused: number;
+  /** Requests answered 503 because they had waited for longer than queueTimeoutMs. */
+  readonly timedOut: number;
   /** Requests whose client left while they were queued. */
   readonly abandoned: number;
 }
 
 /** "leaving": it still serves, and tells its readiness as false, so that nobody sends it anything new. */
 export type Phase = "starting" | "serving" | "leaving" | "draining";
+
+/** What the process of a lane's workers knows of it. */
+export interface LaneWorkersSnapshot {
+  readonly name: string;
+  readonly workers: LaneWorkerCounts;
+  readonly queue: QueueSnapshot;
+}
+
+export interface LaneWorkerCounts {
+  /** Workers that take requests, or finish their last. */
+  readonly live: number;
+  readonly starting: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** One lane of the server: the requests that match, and how they are run. */
+export interface LaneSnapshot {
+  readonly name: string;
+  readonly match: readonly string[];
+  /** Null: every method. */
+  readonly methods: readonly string[] | null;
+  readonly model: "sync" | "async" | "greenlet";
+  readonly origin: "default" | "config" | "auto";
+  /** Its own workers; null when its requests run in the loop workers. */
+  readonly workers: LaneWorkerCounts | null;
+  readonly queue: QueueSnapshot | null;
+  readonly requests: RequestCounts;
+}
 
 /** The server as it is at this moment. */
 export interface ServerStatus {
@@ -134,7 +169,7 @@ export interface ServerStatus {
   /** Requests of the whole server since its start, those of workers that have ended included. */
   readonly totals: RequestCounts;
   readonly workers: readonly WorkerSnapshot[];
-  /** The queue of model sync, else null. */
+  /** The queues of all lanes together, or null when no lane has one. */
   readonly queue: QueueSnapshot | null;
   /** When the supervisor started, in milliseconds since 1970. */
   readonly startedAtMs: number;
@@ -148,6 +183,8 @@ export interface ServerStatus {
   readonly deathCounts: Readonly<Record<DeathKind, number>>;
   /** CPU time by worker number since the start of the server, in milliseconds, that of workers that have ended included. */
   readonly cpuMs: Readonly<Record<number, number>>;
+  /** Every lane, the one of all other requests last. */
+  readonly lanes: readonly LaneSnapshot[];
 }
 
 export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };

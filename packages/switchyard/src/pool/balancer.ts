@@ -1,55 +1,76 @@
-// The balancer of a sync pool: takes every request in, keeps those that wait in one queue for all workers, and gives the
-// oldest to a worker that is free. A worker has one request at a time.
+// The balancer of one lane: takes its requests in, keeps those that wait in one queue for all of its workers, and gives the
+// next to a worker that has room. A sync worker has one request at a time; others have several, and the one with the
+// fewest is given the next.
 //
-//   offer ──a worker is free──────────────► assign ──► in a worker (Transfer) ──► answered, failed, or left by its client
+//   offer ──a worker has room──────────────► assign ──► in a worker ──► answered, failed, or left by its client
 //     │                                       ▲
-//     ├──none is free──► queued ──a worker is free
-//     │                     └──its client hangs up──► taken out, never run
+//     ├──none has──► queued ──a worker has room
+//     │                ├──withdraw: its client hangs up──► taken out, never run
+//     │                └──over queueTimeoutMs──► 503
 //     └──queue at its limit──► 503
 //
-// Every request that is offered leaves by exactly one of these ends and is counted there.
+// Every request that is offered leaves by exactly one of these ends and is counted there. Where a request's client is, a
+// connection of this process (direct-request.ts) or one of a loop worker (links.ts), is nothing to the balancer.
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { nowMs } from "../clock.ts";
-import type { Account } from "../edge/account.ts";
-import { isSent } from "../edge/front.ts";
-import { refuse } from "../edge/refusals.ts";
+import type { LaneSettings } from "../config/lanes.ts";
 import type { Log } from "../log/log.ts";
 import type { QueueSnapshot } from "../metrics/snapshot.ts";
 import { Queue } from "./queue.ts";
-import type { SyncWorker } from "./sync-worker.ts";
-import { Transfer } from "./transfer.ts";
+import type { Described, InWorker, SyncWorker } from "./sync-worker.ts";
+import type { RequestChannel } from "./worker-handle.ts";
 
-interface PendingRequest {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly expectsContinue: boolean;
+/** A request, as far as the balancer knows it. */
+export interface Offered extends Described {
   readonly offeredAtMs: number;
+  /** Answers a request that will never be run. */
+  refuse(refusal: Refusal): void;
+  /** Hands it to a worker. */
+  assign(to: Assignment): InWorker;
+}
+
+export interface Refusal {
+  readonly status: number;
+  readonly why: string;
+  readonly retryAfterSeconds: number;
+}
+
+export interface Assignment {
+  /** Its number among the requests of this lane, by which the worker speaks of it. */
+  readonly id: number;
+  readonly worker: number;
+  readonly channel: RequestChannel;
+  /** To be called once, when the worker is done with it. Not when the worker died. */
+  readonly onFree: () => void;
+  /** To be called once, when its client's end has closed. */
+  readonly onOutcome: (outcome: "answered" | "failed" | "aborted") => void;
 }
 
 export interface BalancerOptions {
-  readonly queueLimit: number;
-  /** How long a request may be in a worker, in milliseconds; 0: no limit. */
-  readonly runTimeoutMs: number;
-  readonly account: Account;
+  readonly lane: LaneSettings;
   readonly log: Log;
-  /** Ends a worker that holds a request for too long; another takes its place. */
-  readonly killWorker: (worker: SyncWorker, why: string) => void;
+  /** A worker holds a request for too long and may never be done with it. */
+  readonly onStuck: (worker: SyncWorker, why: string) => void;
+  /** A request waits. */
+  readonly onQueued: () => void;
 }
+
+/** How long a worker with other requests has to end one that was given up, before it is held to be stuck, in milliseconds. */
+const stuckAfterMs = 3_000;
 
 export class Balancer {
   readonly #options: BalancerOptions;
-  readonly #queue: Queue<PendingRequest>;
-  /** Workers without a request, the one that has been so for the longest first. */
-  readonly #free = new Set<SyncWorker>();
+  readonly #queue: Queue<Offered>;
   readonly #workers = new Set<SyncWorker>();
+  #timeout: NodeJS.Timeout | null = null;
   #lastId = 0;
   #refused = 0;
+  #timedOut = 0;
   #abandoned = 0;
 
   constructor(options: BalancerOptions) {
     this.#options = options;
-    this.#queue = new Queue(options.queueLimit);
+    this.#queue = new Queue(options.lane.queueLimit);
   }
 
   get workers(): ReadonlySet<SyncWorker> {
@@ -57,130 +78,196 @@ export class Balancer {
   }
 
   queueSnapshot(): QueueSnapshot {
-    return { length: this.#queue.length, limit: this.#queue.limit, refused: this.#refused, abandoned: this.#abandoned };
+    return {
+      length: this.#queue.length,
+      limit: this.#queue.limit,
+      oldestMs: Math.round(this.oldestWaitMs()),
+      refused: this.#refused,
+      timedOut: this.#timedOut,
+      abandoned: this.#abandoned,
+    };
   }
 
-  /** Takes a request in: to a worker, into the queue, or, when that is full, refuses it with 503. */
-  offer(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    const { account } = this.#options;
-    const pending: PendingRequest = { request, response, expectsContinue, offeredAtMs: nowMs() };
-    account.begin(request, response);
-    const worker = this.#takeFree();
+  /** How long the oldest request in the queue has waited, in milliseconds; 0 when none does. */
+  oldestWaitMs(): number {
+    const oldest = this.#queue.peek();
+    return oldest === undefined ? 0 : nowMs() - oldest.offeredAtMs;
+  }
+
+  /** Takes a request in: to a worker, into the queue, or, when that is full, refuses it (or the oldest) with 503. */
+  offer(offered: Offered): void {
+    const worker = this.#workerWithRoom();
     if (worker !== undefined) {
-      this.#assign(pending, worker);
+      this.#assign(offered, worker);
       return;
     }
-    if (!this.#queue.offer(pending)) {
-      this.#refused++;
-      refuse(response, 503, `The queue is full: ${this.#queue.limit} requests wait already.`, {
-        retryAfterSeconds: this.#retryAfterSeconds(),
-        keepOpen: true,
-      });
+    const { lane, onQueued } = this.#options;
+    if (lane.order === "newest-first" && this.#queue.length >= this.#queue.limit) {
+      // Its client is the one that has most likely gone; the newest is served first, so the queue takes it.
+      const oldest = this.#queue.take();
+      if (oldest !== undefined) this.#refuseFull(oldest);
+    }
+    if (!this.#queue.offer(offered)) {
+      this.#refuseFull(offered);
       return;
     }
-    response.once("close", () => {
-      if (this.#queue.remove(pending)) this.#abandoned++;
-    });
+    if (this.#timeout === null) this.#startQueueTimeout();
+    onQueued();
+  }
+
+  /** The client has gone. @returns whether the request was in the queue; then it is taken out and never run. */
+  withdraw(offered: Offered): boolean {
+    const wasQueued = this.#queue.remove(offered);
+    if (wasQueued) this.#abandoned++;
+    return wasQueued;
   }
 
   /** A worker is ready for its first request. */
   addWorker(worker: SyncWorker): void {
     this.#workers.add(worker);
     worker.channel.onMessage = (message) => worker.receive(message);
+    worker.onRecovered = () => this.#giveNext(worker);
     this.#giveNext(worker);
   }
 
-  /** A worker takes nothing new from now on; it keeps the request it has. */
+  /** A worker takes nothing new from now on; it keeps the requests it has. */
   retireWorker(worker: SyncWorker): void {
     worker.isLeaving = true;
-    this.#free.delete(worker);
   }
 
-  /** A worker has died: its request is answered 502. */
+  /** A worker has died: its requests are answered 502. */
   removeWorker(worker: SyncWorker, why: string): void {
     this.retireWorker(worker);
     this.#workers.delete(worker);
-    worker.transfer?.fail(502, `The worker that had this request ended: ${why}.`);
-    worker.transfer = null;
+    const requests = [...worker.requests.values()];
+    worker.requests.clear();
+    worker.givenUp.clear();
+    for (const request of requests) request.fail(502, `The worker that had this request ended: ${why}.`);
   }
 
   /** Workers that still have a request to run, their client answered or not. */
   busyWorkers(): SyncWorker[] {
-    return [...this.#workers].filter((worker) => worker.transfer !== null);
+    return [...this.#workers].filter((worker) => !worker.isIdle);
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.length === 0 && this.busyWorkers().length === 0;
   }
 
   /** Answers all that is left when a drain is at its deadline. */
   giveUp(): void {
     const why = "The server is stopping.";
-    for (let pending = this.#queue.take(); pending !== undefined; pending = this.#queue.take()) {
-      refuse(pending.response, 503, why, { retryAfterSeconds: 1 });
+    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
+      next.refuse({ status: 503, why, retryAfterSeconds: 1 });
     }
-    for (const worker of this.#workers) worker.transfer?.fail(503, why);
+    for (const worker of this.#workers) for (const request of worker.requests.values()) request.fail(503, why);
   }
 
-  #takeFree(): SyncWorker | undefined {
-    for (const worker of this.#free) {
-      this.#free.delete(worker);
-      return worker;
+  /**
+   * The one with the fewest requests; of several, the one that has had none for the longest, or, where the lane may shrink,
+   * the first of its workers, so that the last become idle.
+   */
+  #workerWithRoom(): SyncWorker | undefined {
+    const { workers } = this.#options.lane;
+    const mayShrink = workers !== null && workers.min < workers.max;
+    let best: SyncWorker | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.hasRoom) continue;
+      if (best === undefined || worker.requests.size < best.requests.size) best = worker;
+      else if (worker.requests.size > best.requests.size) continue;
+      else if (mayShrink ? worker.member.slot < best.member.slot : worker.idleSinceMs < best.idleSinceMs) best = worker;
     }
-    return undefined;
+    return best;
   }
 
   #giveNext(worker: SyncWorker): void {
-    if (worker.isLeaving) return;
-    const next = this.#queue.take();
-    if (next === undefined) this.#free.add(worker);
-    else this.#assign(next, worker);
+    while (worker.hasRoom) {
+      const next = this.#options.lane.order === "newest-first" ? this.#queue.takeNewest() : this.#queue.take();
+      if (next === undefined) return;
+      this.#assign(next, worker);
+    }
   }
 
-  #assign({ request, response, expectsContinue }: PendingRequest, worker: SyncWorker): void {
-    const { account } = this.#options;
+  #assign(offered: Offered, worker: SyncWorker): void {
     const id = ++this.#lastId;
-    account.assigned(response, worker.number);
     const deadline = this.#startDeadline(worker, id);
-    const transfer = new Transfer({
+    const request = offered.assign({
       id,
-      request,
-      response,
-      expectsContinue,
+      worker: worker.number,
       channel: worker.channel,
       onFree: () => {
         clearTimeout(deadline);
-        worker.transfer = null;
+        worker.end(id, nowMs());
         this.#giveNext(worker);
       },
+      onOutcome: (outcome) => worker.count(outcome),
     });
-    worker.begin(transfer, request);
-    response.once("close", () => worker.count(outcomeOf(response)));
-    transfer.start();
+    worker.begin(request, offered);
   }
 
   #startDeadline(worker: SyncWorker, id: number): NodeJS.Timeout | undefined {
-    const { runTimeoutMs, killWorker, log } = this.#options;
+    const { runTimeoutMs } = this.#options.lane;
     if (runTimeoutMs === 0) return undefined;
-    return setTimeout(() => {
-      const transfer = worker.transfer;
-      if (transfer?.id !== id) return;
-      log.error(
-        { worker: worker.number, code: "SY_RUN_TIMEOUT", runTimeoutMs },
-        `A request was in worker ${worker.number} for ${runTimeoutMs} ms; it is answered 504 and the worker is replaced.`,
-      );
-      transfer.fail(504, `The application did not answer within ${runTimeoutMs} ms.`);
-      worker.transfer = null;
-      this.retireWorker(worker);
-      killWorker(worker, `a request was over runTimeoutMs, ${runTimeoutMs} ms`);
-    }, runTimeoutMs).unref();
+    return setTimeout(() => this.#onOverdue(worker, id), runTimeoutMs).unref();
+  }
+
+  #onOverdue(worker: SyncWorker, id: number): void {
+    const request = worker.requests.get(id);
+    if (request === undefined) return;
+    const { log, onStuck, lane } = this.#options;
+    const { runTimeoutMs } = lane;
+    const isAlone = worker.capacity === 1;
+    log.error(
+      { worker: worker.number, code: "SY_RUN_TIMEOUT", runTimeoutMs },
+      `A request was in worker ${worker.number} for ${runTimeoutMs} ms; it is answered 504${isAlone ? " and the worker is replaced" : ""}.`,
+    );
+    worker.giveUp(id, { type: "abort", id });
+    request.fail(504, `The application did not answer within ${runTimeoutMs} ms.`);
+    const why = `a request was over runTimeoutMs, ${runTimeoutMs} ms`;
+    if (isAlone) onStuck(worker, why);
+    else this.#watchGivenUp(worker, { id, why });
+  }
+
+  /** A worker that runs is done with a request soon after it was told that the client has gone. */
+  #watchGivenUp(worker: SyncWorker, { id, why }: { id: number; why: string }): void {
+    setTimeout(() => {
+      if (!worker.givenUp.has(id) || !this.#workers.has(worker)) return;
+      this.#options.onStuck(worker, `${why}, and it does not answer any more`);
+    }, stuckAfterMs).unref();
+  }
+
+  #refuseFull(offered: Offered): void {
+    const retryAfterSeconds = this.#retryAfterSeconds();
+    this.#refused++;
+    const why = `The queue is full: ${this.#queue.limit} requests wait already.`;
+    offered.refuse({ status: 503, why, retryAfterSeconds });
+  }
+
+  #startQueueTimeout(): void {
+    const { queueTimeoutMs } = this.#options.lane;
+    if (queueTimeoutMs === 0 || this.#queue.length === 0) return;
+    const leftMs = Math.max(1, queueTimeoutMs - this.oldestWaitMs());
+    this.#timeout = setTimeout(() => {
+      this.#timeout = null;
+      this.#refuseLate(queueTimeoutMs);
+      this.#startQueueTimeout();
+    }, leftMs).unref();
+  }
+
+  #refuseLate(queueTimeoutMs: number): void {
+    for (let oldest = this.#queue.peek(); oldest !== undefined; oldest = this.#queue.peek()) {
+      // A timer may be up to a millisecond early by this clock.
+      if (nowMs() - oldest.offeredAtMs < queueTimeoutMs - 1) return;
+      const retryAfterSeconds = this.#retryAfterSeconds();
+      this.#queue.take();
+      this.#timedOut++;
+      const why = `No worker was free for this request within ${queueTimeoutMs} ms.`;
+      oldest.refuse({ status: 503, why, retryAfterSeconds });
+    }
   }
 
   /** As long as the oldest has waited by now, a minute at most: a queue that is full will not be much shorter sooner. */
   #retryAfterSeconds(): number {
-    const oldest = this.#queue.peek();
-    const waitedMs = oldest === undefined ? 0 : nowMs() - oldest.offeredAtMs;
-    return Math.min(60, Math.max(1, Math.ceil(waitedMs / 1_000)));
+    return Math.min(60, Math.max(1, Math.ceil(this.oldestWaitMs() / 1_000)));
   }
-}
-
-function outcomeOf(response: ServerResponse): "answered" | "failed" | "aborted" {
-  if (!isSent(response)) return "aborted";
-  return response.statusCode >= 500 ? "failed" : "answered";
 }

@@ -175,6 +175,19 @@ export class Pool {
     });
   }
 
+  /** Keeps one member more, started now like any other; nobody waits for it. */
+  grow(): void {
+    if (this.#isStopping || this.#change !== null) return;
+    this.#startMember(this.#size++, null);
+  }
+
+  /** Keeps one member less: the last. */
+  shrink(withinMs: number): void {
+    if (this.#isStopping || this.#change !== null) return;
+    const last = --this.#size;
+    this.#retire((member) => member.slot >= last, withinMs);
+  }
+
   /** Replaces one member. */
   restart(member: Member, withinMs: number): Promise<void> {
     this.#restarts++;

@@ -1,44 +1,70 @@
-// The queue of a sync pool: requests accepted and not yet given to a worker, oldest first, never more than its limit.
+// The queue of a lane: requests accepted and not yet given to a worker, in the order of their arrival, never more than its
+// limit. A list whose links are in its entries, so that either end and any entry between are taken out at once: a client
+// that hangs up leaves no gap to search.
 //
-// Pure data. Whoever offers a request decides what a refusal means; whoever takes one has a free worker for it.
+// Pure data. Whoever offers a request decides what a refusal means; whoever takes one has a worker for it.
+
+interface Entry<T> {
+  readonly request: T;
+  before: Entry<T> | null;
+  after: Entry<T> | null;
+}
 
 export class Queue<T> {
   readonly limit: number;
-  /** A Set keeps the order of arrival and gives up any of its members at once: a client that hangs up is taken out. */
-  readonly #waiting = new Set<T>();
+  readonly #entries = new Map<T, Entry<T>>();
+  #oldest: Entry<T> | null = null;
+  #newest: Entry<T> | null = null;
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
   get length(): number {
-    return this.#waiting.size;
+    return this.#entries.size;
   }
 
   /** Adds a request at the end. @returns `false`, and nothing is added, when the queue is at its limit. */
   offer(request: T): boolean {
-    if (this.#waiting.size >= this.limit) return false;
-    this.#waiting.add(request);
+    if (this.#entries.size >= this.limit) return false;
+    const entry: Entry<T> = { request, before: this.#newest, after: null };
+    if (this.#newest === null) this.#oldest = entry;
+    else this.#newest.after = entry;
+    this.#newest = entry;
+    this.#entries.set(request, entry);
     return true;
   }
 
   /** Takes the oldest request out, or `undefined` when none waits. */
   take(): T | undefined {
-    for (const oldest of this.#waiting) {
-      this.#waiting.delete(oldest);
-      return oldest;
-    }
-    return undefined;
+    return this.#takeOut(this.#oldest);
+  }
+
+  /** Takes the newest request out, or `undefined` when none waits. */
+  takeNewest(): T | undefined {
+    return this.#takeOut(this.#newest);
   }
 
   /** The oldest request, left where it is. */
   peek(): T | undefined {
-    for (const oldest of this.#waiting) return oldest;
-    return undefined;
+    return this.#oldest?.request;
   }
 
   /** Takes one out of turn. @returns whether it was waiting. */
   remove(request: T): boolean {
-    return this.#waiting.delete(request);
+    const entry = this.#entries.get(request);
+    if (entry === undefined) return false;
+    this.#takeOut(entry);
+    return true;
+  }
+
+  #takeOut(entry: Entry<T> | null): T | undefined {
+    if (entry === null) return undefined;
+    this.#entries.delete(entry.request);
+    if (entry.before === null) this.#oldest = entry.after;
+    else entry.before.after = entry.after;
+    if (entry.after === null) this.#newest = entry.before;
+    else entry.after.before = entry.before;
+    return entry.request;
   }
 }

@@ -1,51 +1,96 @@
-// The balancer's view of one sync worker: a channel to it, and the one request it has, or none.
+// The balancer's view of one worker of a lane: a channel to it, and the requests that it has. A sync worker has one at a
+// time; a worker of an async or greenlet lane has up to the lane's inFlightLimit.
 
-import type { IncomingMessage } from "node:http";
 import { nowMs } from "../clock.ts";
-import type { FromSyncWorker } from "../ipc/messages.ts";
+import type { FromSyncWorker, ToSyncWorker } from "../ipc/messages.ts";
 import { pathOf, type RequestBrief, type RequestCounts, type Vitals } from "../metrics/snapshot.ts";
 import type { Member } from "./pool.ts";
-import type { Transfer } from "./transfer.ts";
 import type { RequestChannel } from "./worker-handle.ts";
+
+/** A request in a worker: what it says goes to the request's client. */
+export interface InWorker {
+  readonly id: number;
+  receive(message: FromSyncWorker): void;
+  /** The worker can't finish it. */
+  fail(status: number, why: string): void;
+}
+
+/** Tells its method and URL when somebody asks. */
+export interface Described {
+  line(): { readonly method: string; readonly url: string };
+}
 
 export class SyncWorker {
   readonly number: number;
   readonly member: Member;
   readonly channel: RequestChannel;
-  /** The request that it has; a worker has one at a time. */
-  transfer: Transfer | null = null;
+  /** How many requests it has at once. */
+  readonly capacity: number;
+  readonly requests = new Map<number, InWorker>();
   /** It takes no further request: its process or thread is ending or about to. */
   isLeaving = false;
+  /** It is to be killed, unless it ends what it is stuck in before. */
+  isCondemned = false;
+  /** Requests that were given up, whose end the worker has not told yet; it is stuck if it never does. */
+  readonly givenUp = new Set<number>();
+  /** Since when it has had no request, in milliseconds of the clock; meaningless while it has one. */
+  idleSinceMs: number;
+  /** It has told the end of a request that was given up. */
+  onRecovered: () => void = () => {};
   /** What it has told of itself last. */
   vitals: Vitals | null = null;
   /** Resident memory of its process when that was looked at last. */
   rssBytes = 0;
-  #latest: { readonly method: string; readonly url: string; readonly atMs: number } | null = null;
+  #latest: { readonly request: Described; readonly atMs: number } | null = null;
   #begun = 0;
   #answered = 0;
   #failed = 0;
   #aborted = 0;
 
-  constructor(number: number, member: Member, channel: RequestChannel) {
-    this.number = number;
-    this.member = member;
-    this.channel = channel;
+  constructor(parts: { number: number; member: Member; channel: RequestChannel; capacity: number; nowMs: number }) {
+    this.number = parts.number;
+    this.member = parts.member;
+    this.channel = parts.channel;
+    this.capacity = parts.capacity;
+    this.idleSinceMs = parts.nowMs;
   }
 
-  begin(transfer: Transfer, { method = "", url = "" }: IncomingMessage): void {
+  get hasRoom(): boolean {
+    return !this.isLeaving && !this.isCondemned && this.requests.size + this.givenUp.size < this.capacity;
+  }
+
+  /** It has nothing to run. */
+  get isIdle(): boolean {
+    return this.requests.size === 0 && this.givenUp.size === 0;
+  }
+
+  begin(request: InWorker, described: Described): void {
     this.#begun++;
-    this.transfer = transfer;
-    this.#latest = { method, url, atMs: nowMs() };
+    this.requests.set(request.id, request);
+    this.#latest = { request: described, atMs: nowMs() };
   }
 
   /** The request that it was given last, running or not. */
   latest(): RequestBrief[] {
     if (this.#latest === null) return [];
-    const { method, url, atMs } = this.#latest;
-    return [{ method, path: pathOf(url), ageMs: nowMs() - atMs }];
+    const { method, url } = this.#latest.request.line();
+    return [{ method, path: pathOf(url), ageMs: nowMs() - this.#latest.atMs }];
   }
 
-  /** Counts the outcome of a request, once its response has closed. */
+  /** The worker is done with a request. */
+  end(id: number, nowMs: number): void {
+    this.requests.delete(id);
+    this.idleSinceMs = nowMs;
+  }
+
+  /** Forgets a request that is over for its client; the worker may be at it for ever. */
+  giveUp(id: number, message: ToSyncWorker): void {
+    this.requests.delete(id);
+    this.givenUp.add(id);
+    this.channel.send(message);
+  }
+
+  /** Counts the outcome of a request, once its client's end has closed. */
   count(outcome: "answered" | "failed" | "aborted"): void {
     if (outcome === "answered") this.#answered++;
     else if (outcome === "failed") this.#failed++;
@@ -53,8 +98,13 @@ export class SyncWorker {
   }
 
   receive(message: FromSyncWorker): void {
+    const request = this.requests.get(message.id);
+    if (request !== undefined) {
+      request.receive(message);
+      return;
+    }
     // A message about an earlier request crossed our own word that it is over.
-    if (this.transfer?.id === message.id) this.transfer.receive(message);
+    if ((message.type === "free" || message.type === "answer") && this.givenUp.delete(message.id)) this.onRecovered();
   }
 
   counts(): RequestCounts {

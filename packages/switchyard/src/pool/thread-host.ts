@@ -45,6 +45,13 @@ export function hostThreads(parent: Parent, entry: URL): void {
     }
   };
 
+  parent.onLanes = (lanes) => {
+    for (const thread of threads) thread.send({ type: "lanes", lanes });
+  };
+  parent.onLink = (path) => {
+    for (const thread of threads) thread.send({ type: "link", path });
+  };
+
   const killed = new Set<ThreadHandle>();
   const words = new Map<ThreadHandle, LastWords>();
   const reports = new Map<ThreadHandle, Report>();

@@ -5,8 +5,8 @@ import { nowMs } from "../clock.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import {
   afterDeath,
+  type LaneWorkersSnapshot,
   noRequests,
-  type QueueSnapshot,
   type RequestCounts,
   sumOf,
   type WorkerSnapshot,
@@ -96,8 +96,9 @@ export class Figures<Member> {
       .sort((a, b) => a.worker - b.worker);
   }
 
-  queue(): QueueSnapshot | null {
-    return this.#each(({ queue }) => queue).find((queue) => queue !== undefined) ?? null;
+  /** What the processes of lanes' workers tell of them. */
+  lanes(): LaneWorkersSnapshot[] {
+    return this.#each(({ lanes }) => [...(lanes ?? [])]).flat();
   }
 
   /** By worker number, in milliseconds. */

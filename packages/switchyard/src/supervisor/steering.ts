@@ -4,14 +4,16 @@
 // Loop workers are in the supervisor's own pool. Those of model sync are the balancer's, which is asked to change them.
 
 import { nowMs } from "../clock.ts";
+import { defaultLaneName, type LaneSettings, lanesOf } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
 import { reportOf, SwitchyardError } from "../errors.ts";
-import type { PoolChange } from "../ipc/messages.ts";
+import type { PoolChange, ToWorker } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import type { Phase } from "../metrics/snapshot.ts";
+import type { Phase, WorkerSnapshot } from "../metrics/snapshot.ts";
 import { Changes } from "../pool/changes.ts";
 import type { Member, Pool } from "../pool/pool.ts";
+import type { LanePool } from "./lane-pool.ts";
 import { readCpus } from "./machine.ts";
 import { assertReloadable, retireWithinMs } from "./reload.ts";
 import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
@@ -21,12 +23,19 @@ export interface Now {
   readonly settings: ServeSettings;
   readonly plan: WorkerPlan;
   readonly tls: TlsFiles | null;
+  /** Every lane but the default one. */
+  readonly lanes: readonly LaneSettings[];
 }
 
 export interface SteeringParts {
   now: Now;
   readonly phase: () => Phase;
   readonly pool: Pool;
+  readonly lanePool: LanePool;
+  /** Tells every loop worker. */
+  readonly tellLoops: (message: ToWorker) => void;
+  /** Every worker, as it has told last. */
+  readonly workers: () => readonly WorkerSnapshot[];
   readonly log: Log;
   readonly readSettings: () => Promise<ServeSettings>;
 }
@@ -58,6 +67,11 @@ export class Steering {
     return this.#reloads;
   }
 
+  /** Beside loop workers, lanes with workers of their own have a process; under sync, the balancer's is theirs too. */
+  async startLanePool(): Promise<void> {
+    if (!this.#isSync && this.now.lanes.some(({ workers }) => workers !== null)) await this.#parts.lanePool.start();
+  }
+
   reload(): Promise<void> {
     return this.#changes.reload(async () => {
       const { log } = this.#parts;
@@ -69,11 +83,15 @@ export class Steering {
         assertReloadable(before.settings, settings);
         this.#assertServing();
         const plan = settings.workers === before.settings.workers ? before.plan : workerPlan(settings, readCpus());
-        this.#parts.now = { settings, plan, tls: readTlsFiles(settings) };
+        this.#parts.now = { settings, plan, tls: readTlsFiles(settings), lanes: lanesOf(settings, readCpus()) };
         const size = this.#isSync ? 1 : plan.processes;
-        await this.#parts.pool.reload({ size, withinMs: retireWithinMs(before.settings) });
+        const withinMs = retireWithinMs(before.settings);
+        await this.#reloadLanePool(withinMs);
+        await this.#parts.pool.reload({ size, withinMs });
       } catch (error) {
         this.#parts.now = before;
+        // What of the lanes' workers is new by now serves; the loops that were there are moved to it.
+        this.#parts.lanePool.announce();
         const { code, saw, fix } = reportOf(error);
         log.error({ code, saw, fix }, "The reload failed; the workers that were there go on.");
         throw error;
@@ -84,15 +102,69 @@ export class Steering {
     });
   }
 
+  /**
+   * New loop workers know the new process of the lanes' workers from their start. The old loops keep the old one, which
+   * goes when they have gone.
+   */
+  async #reloadLanePool(withinMs: number): Promise<void> {
+    const { lanePool } = this.#parts;
+    if (lanePool.isStarted) await lanePool.reload(withinMs + this.now.settings.startTimeoutMs);
+    else await this.startLanePool();
+  }
+
+  /**
+   * These are the lanes from now on. A lane that is new gets workers, and requests when they are ready; one that is gone
+   * gets no request any more before its workers end.
+   *
+   * @throws {SwitchyardError} the application's own error when a worker can't be ready, `SY_STOPPING`. All stays as it was.
+   */
+  async changeLanes(lanes: readonly LaneSettings[]): Promise<void> {
+    await this.#changes.run("lanes", async () => {
+      this.#assertServing();
+      const { tellLoops, pool, lanePool } = this.#parts;
+      const before = this.now;
+      const stays = (lane: LaneSettings) => lanes.some(({ name }) => name === lane.name);
+      if (!before.lanes.every(stays)) tellLoops({ type: "lanes", lanes: before.lanes.filter(stays) });
+      this.#parts.now = { ...before, lanes };
+      try {
+        if (this.#isSync) await this.#ask(pool.members, { lanes });
+        else if (lanePool.isStarted) await this.#ask(lanePool.members, { lanes });
+        else await this.startLanePool();
+      } catch (error) {
+        this.#parts.now = before;
+        tellLoops({ type: "lanes", lanes: before.lanes });
+        throw error;
+      }
+      tellLoops({ type: "lanes", lanes });
+    });
+  }
+
+  async #scaleLane(name: string, workers: number): Promise<void> {
+    const lane = this.now.lanes.find((each) => each.name === name);
+    if (lane === undefined || lane.workers === null) throw noLane(name);
+    await this.#changes.run("scale", async () => {
+      this.#assertServing();
+      const { pool, lanePool } = this.#parts;
+      await this.#ask(this.#isSync ? pool.members : lanePool.members, { lane: name, workers });
+      const scaled = { ...lane, workers: { min: workers, max: workers } };
+      // A process that takes the place of this one has as many.
+      this.#parts.now = { ...this.now, lanes: this.now.lanes.map((each) => (each === lane ? scaled : each)) };
+      this.#parts.log.info({ lane: name, workers }, `Lane ${name} has ${workers} workers from now on.`);
+    });
+  }
+
   async scale(lane: string, workers: number): Promise<void> {
-    if (lane !== "default") throw noLane(lane);
     assertCount(workers);
+    if (lane !== defaultLaneName) {
+      await this.#scaleLane(lane, workers);
+      return;
+    }
     await this.#changes.run("scale", async () => {
       this.#assertServing();
       const { settings, plan } = this.now;
       const perProcess = Math.max(1, plan.threads);
       const processes = Math.ceil(workers / perProcess);
-      if (this.#isSync) await this.#askBalancer({ workers });
+      if (this.#isSync) await this.#ask(this.#parts.pool.members, { lane: defaultLaneName, workers });
       else await this.#parts.pool.resize(processes, retireWithinMs(settings));
       const total = this.#isSync ? workers : processes * perProcess;
       this.#parts.now = { ...this.now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
@@ -128,9 +200,12 @@ export class Steering {
     await this.#changes.run("restart", async () => {
       this.#assertServing();
       const { settings, plan } = this.now;
-      if (!Number.isInteger(worker) || worker < 1 || worker > plan.total) throw noWorker(worker, plan.total);
-      if (this.#isSync) {
-        await this.#askBalancer({ restart: worker });
+      const { pool, lanePool, workers } = this.#parts;
+      const isOfLane = workers().some((each) => each.worker === worker && each.lane !== null);
+      if (!isOfLane && (!Number.isInteger(worker) || worker < 1 || worker > plan.total))
+        throw noWorker(worker, plan.total);
+      if (this.#isSync || isOfLane) {
+        await this.#ask(this.#isSync ? pool.members : lanePool.members, { restart: worker });
       } else {
         const slot = Math.floor((worker - 1) / Math.max(1, plan.threads));
         const member = [...this.#parts.pool.members].find((each) => each.slot === slot && each.state.is === "ready");
@@ -167,8 +242,8 @@ export class Steering {
     });
   }
 
-  #askBalancer(change: PoolChange): Promise<void> {
-    const member = [...this.#parts.pool.members].find(({ state }) => state.is === "ready");
+  #ask(members: ReadonlySet<Member>, change: PoolChange): Promise<void> {
+    const member = [...members].find(({ state }) => state.is === "ready");
     if (member === undefined) return Promise.reject(balancerIsGone());
     const id = ++this.#lastAsked;
     return new Promise((resolve, reject) => {

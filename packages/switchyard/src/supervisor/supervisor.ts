@@ -7,11 +7,12 @@
 // Whoever steers it from outside calls its ServerControl. What changes the workers is done one at a time (changes.ts).
 
 import { constants } from "node:os";
-import { wallMs } from "../clock.ts";
+import { nowMs, wallMs } from "../clock.ts";
+import { defaultSyncLane, type LaneSettings, lanesOf } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
-import type { FromWorker, StartOrder } from "../ipc/messages.ts";
+import type { FromWorker, StartOrder, ToWorker } from "../ipc/messages.ts";
 import { reopenLogFiles } from "../log/files.ts";
 import type { Log } from "../log/log.ts";
 import type { DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
@@ -24,6 +25,8 @@ import type { ServerControl } from "../server-control.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
+import { LanePool } from "./lane-pool.ts";
+import { allQueues, laneSnapshots } from "./lane-status.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { assertLogFiles } from "./log-files.ts";
@@ -59,7 +62,9 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const { settings } = parts;
   if (settings.pidFile !== null) assertFree(settings.pidFile, null);
   assertLogFiles(settings);
-  const now = { settings, plan: workerPlan(settings, readCpus()), tls: readTlsFiles(settings) };
+  const cpus = readCpus();
+  const lanes = lanesOf(settings, cpus);
+  const now = { settings, plan: workerPlan(settings, cpus), tls: readTlsFiles(settings), lanes };
   const socket = await bindListeningSocket(settings);
   const supervisor = new Supervisor({ ...parts, socket }, now);
   const pidFile = settings.pidFile === null ? null : writePidFile(settings.pidFile);
@@ -78,6 +83,8 @@ interface Parts extends Omit<SupervisorParts, "settings"> {
 class Supervisor implements ServerControl {
   readonly #parts: Parts;
   readonly #pool: Pool;
+  /** The process of the lanes' workers, beside loop workers. */
+  readonly #lanePool: LanePool;
   readonly #connections: ConnectionDesk;
   readonly #steering: Steering;
   #phase: Phase = "starting";
@@ -117,8 +124,22 @@ class Supervisor implements ServerControl {
         this.#onReady(message);
       },
       onMessage: (member, message) => this.#onMessage(member, message),
-      onDeath: (member, death) => this.#onDeath(this.#remainsOf(member, death)),
+      onDeath: (member, death) => this.#onDeath(this.#remainsOf(member, { death, name: this.#pool.name })),
       onRetire: (member) => this.#connections.retire(member),
+      onGone: (member) => this.#onGone(member),
+      onGiveUp: (error) => this.#giveUp(error),
+    });
+    this.#lanePool = new LanePool({
+      orderFor: (link) => ({ ...this.#orderFor([firstLaneWorker(this.#steering.now.plan.total)]), link }),
+      startTimeoutMs: () => this.#steering.now.settings.startTimeoutMs,
+      log,
+      tellLoops: (message) => this.#tellLoops(message),
+      onReady: (message) => {
+        this.#updateLastWatch();
+        this.#onReady(message);
+      },
+      onMessage: (member, message) => this.#onMessage(member, message),
+      onDeath: (member, death) => this.#onDeath(this.#remainsOf(member, { death, name: "pool" })),
       onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
@@ -132,7 +153,16 @@ class Supervisor implements ServerControl {
       log,
       name: plan.threads > 0 ? "process" : "worker",
     });
-    this.#steering = new Steering({ now, phase: () => this.#phase, pool: this.#pool, log, readSettings });
+    this.#steering = new Steering({
+      now,
+      phase: () => this.#phase,
+      pool: this.#pool,
+      lanePool: this.#lanePool,
+      tellLoops: (message) => this.#tellLoops(message),
+      workers: () => this.#figures.workers(),
+      log,
+      readSettings,
+    });
   }
 
   async run(): Promise<number> {
@@ -152,7 +182,7 @@ class Supervisor implements ServerControl {
     });
     try {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
-      const started = this.#pool.start();
+      const started = Promise.all([this.#pool.start(), this.#steering.startLanePool()]);
       started.catch(() => {});
       this.#control = await this.#startControl();
       this.#admin = await this.#startAdmin();
@@ -171,6 +201,8 @@ class Supervisor implements ServerControl {
       this.#admin?.close();
       this.#control?.close();
       this.#pool.killAll("the server ends");
+      this.#lanePool.killAll("the server ends");
+      this.#lanePool.close();
       this.#lastWatch?.close();
       this.#connections.close();
     }
@@ -203,9 +235,16 @@ class Supervisor implements ServerControl {
   }
 
   #orderFor(workers: number[]): StartOrder {
-    const { settings, tls, plan } = this.#steering.now;
+    const { settings, tls, plan, lanes } = this.#steering.now;
     const { socket } = this.#parts;
-    return { settings: { ...settings, workers: plan.processes }, address: socket.address, workers, tls };
+    const { link } = this.#lanePool;
+    const own = { ...settings, workers: plan.processes };
+    return { settings: own, address: socket.address, workers, tls, lanes, lane: null, link };
+  }
+
+  #tellLoops(message: ToWorker): void {
+    if (this.#steering.now.settings.model === "sync") return;
+    for (const { handle } of this.#pool.members) handle.send(message);
   }
 
   #onReady(message: FromWorker & { type: "ready" }): void {
@@ -243,7 +282,10 @@ class Supervisor implements ServerControl {
       case "impaired":
         if (member.state.is !== "ready" || member.hasSuccessor) return;
         log.error({ pid: member.handle.pid, cause: message.cause }, `${message.cause}; its process is replaced.`);
-        this.#pool.replace(member, retireWithinMs(this.#steering.now.settings));
+        (this.#lanePool.members.has(member) ? this.#lanePool : this.#pool).replace(
+          member,
+          retireWithinMs(this.#steering.now.settings),
+        );
         return;
       case "changed":
         this.#steering.settle(message.id, message.error === null ? null : errorOf(message.error));
@@ -254,12 +296,15 @@ class Supervisor implements ServerControl {
   /** Names to the last watch every process that runs now. */
   #updateLastWatch(): void {
     this.#lastWatch?.watch(
-      [...this.#pool.members].flatMap((member) => [member.handle.pid, ...(this.#ownWorkers.get(member) ?? [])]),
+      [...this.#pool.members, ...this.#lanePool.members].flatMap((member) => [
+        member.handle.pid,
+        ...(this.#ownWorkers.get(member) ?? []),
+      ]),
     );
   }
 
-  #remainsOf(member: Member, death: Death): DeathReport {
-    const what = `${this.#pool.name} ${member.number}`;
+  #remainsOf(member: Member, { death, name }: { death: Death; name: string }): DeathReport {
+    const what = `${name} ${member.number}`;
     const workers = this.#figures.workersOf(member);
     return deathReport({ what, pid: member.handle.pid, death, workers, lastWords: member.lastWords });
   }
@@ -279,9 +324,10 @@ class Supervisor implements ServerControl {
 
   #announce(): void {
     const { log, socket } = this.#parts;
-    const { settings, plan, tls } = this.#steering.now;
+    const { settings, plan, tls, lanes } = this.#steering.now;
     const workers = plan.total === 1 ? "1 worker" : `${plan.total} workers`;
     log.info({ model: settings.model, workers: plan.total }, `Model ${settings.model}, ${workers}: ${plan.why}.`);
+    for (const lane of lanes) log.info({ lane: lane.name, match: lane.match }, describeLane(lane));
     if (this.#admin !== null) log.info({ url: this.#admin.url }, `Status page: ${this.#admin.url}`);
     const url = urlOf(socket, tls !== null);
     log.info({ url }, `Serving at ${url}`);
@@ -309,7 +355,7 @@ class Supervisor implements ServerControl {
   }
 
   status(): ServerStatus {
-    const { settings, plan, tls } = this.#steering.now;
+    const { settings, plan, tls, lanes } = this.#steering.now;
     const { socket } = this.#parts;
     const figures = this.#figures;
     return {
@@ -317,17 +363,23 @@ class Supervisor implements ServerControl {
       phase: this.#phase,
       change: this.#steering.change,
       reloads: this.#steering.reloads,
-      retiring: [...this.#pool.members].filter(({ state }) => state.is === "draining").length,
+      retiring: [...this.#pool.members, ...this.#lanePool.members].filter(({ state }) => state.is === "draining")
+        .length,
       application: { file: settings.app, description: this.#application },
       model: settings.model,
       workersWanted: plan.total,
       why: plan.why,
       url: urlOf(socket, tls !== null),
       pid: process.pid,
-      restarts: this.#pool.restarts + figures.restarts(),
+      restarts: this.#pool.restarts + this.#lanePool.restarts + figures.restarts(),
       totals: figures.totals(),
       workers: figures.workers(),
-      queue: figures.queue(),
+      queue: allQueues(figures.lanes()),
+      lanes: laneSnapshots({
+        lanes: [...lanes, this.#defaultLane()],
+        reports: figures.lanes(),
+        traffic: figures.traffic(),
+      }),
       startedAtMs: this.#startedAtMs,
       traffic: figures.traffic(),
       latency: figures.latency(),
@@ -335,6 +387,13 @@ class Supervisor implements ServerControl {
       deaths: this.#deaths.recent,
       deathCounts: this.#deaths.counts,
     };
+  }
+
+  #defaultLane(): LaneSettings {
+    const { settings, plan } = this.#steering.now;
+    const lane = defaultSyncLane(settings, plan.total);
+    if (settings.model === "sync") return lane;
+    return { ...lane, workers: null, model: settings.model === "greenlet" ? "greenlet" : "async" };
   }
 
   reload(): Promise<void> {
@@ -356,7 +415,8 @@ class Supervisor implements ServerControl {
   reopenLogs(): void {
     reopenLogFiles();
     this.#parts.log.info({}, "The log files are opened again.");
-    for (const { handle } of this.#pool.members) handle.send({ type: "reopenLogs" });
+    const members = [...this.#pool.members, ...this.#lanePool.members];
+    for (const { handle } of members) handle.send({ type: "reopenLogs" });
   }
 
   #logFailure(what: string, error: unknown): void {
@@ -390,7 +450,11 @@ class Supervisor implements ServerControl {
       { signal, withinMs },
       `${signal ?? "Told to stop"}: no new requests; ending when those in flight are answered, in ${withinMs} ms at the latest.`,
     );
-    void this.#pool.stop(withinMs).then(() => {
+    const stopByMs = nowMs() + withinMs;
+    const stopped = this.#pool.stop(withinMs);
+    // The loops' requests are in it until then.
+    const allStopped = stopped.then(() => this.#lanePool.stop(Math.max(0, stopByMs - nowMs())));
+    void allStopped.then(() => {
       log.info({}, "Stopped.");
       this.#resolveEnd(this.#exitCode);
     });
@@ -400,6 +464,7 @@ class Supervisor implements ServerControl {
     this.#parts.log.warn({ signal }, `${signal} again: ending now.`);
     this.#exitCode = exitCodeOfSignal + constants.signals[signal];
     this.#pool.killAll(`${signal} was sent twice`);
+    this.#lanePool.killAll(`${signal} was sent twice`);
   }
 
   #giveUp(error: SwitchyardError): void {
@@ -415,6 +480,19 @@ const workerPatienceMs = 1_000;
 const balancerPatienceMs = 3_000;
 /** What shells add to a signal's number for the exit code of a program that it ended. */
 const exitCodeOfSignal = 128;
+
+/** The numbers of lanes' workers begin at the next hundred, so that more loops can be added below them. */
+function firstLaneWorker(loops: number): number {
+  return Math.ceil((loops + 1) / 100) * 100 + 1;
+}
+
+function describeLane({ name, match, methods, model, workers }: LaneSettings): string {
+  const what = [methods?.join(", "), match.join(", ")].filter((text) => text).join(" ");
+  const range =
+    workers === null ? null : workers.min === workers.max ? `${workers.min}` : `${workers.min} to ${workers.max}`;
+  const where = range === null ? "in the loop workers" : `${range} worker${range === "1" ? "" : "s"} of its own`;
+  return `Lane ${name}: ${what}; ${model}, ${where}.`;
+}
 
 function urlOf({ address }: ListeningSocket, isSecure: boolean): string {
   if (typeof address === "string") return `unix:${address}`;

@@ -35,7 +35,7 @@ test("exactly queueLimit requests wait; one more gets 503 with Retry-After, and 
   );
   const { totals, queue } = await server.waitForStatus(({ totals }) => totals.inFlight === 0);
   assert.deepEqual(totals, { begun: 10, inFlight: 0, answered: 7, failed: 3, aborted: 0, refused: 0 });
-  assert.deepEqual(queue, { length: 0, limit: 5, refused: 3, abandoned: 0 });
+  assert.deepEqual(queue, { length: 0, limit: 5, oldestMs: 0, refused: 3, timedOut: 0, abandoned: 0 });
 });
 
 test("requests are served in the order in which they arrived, whoever sent them", async (t) => {

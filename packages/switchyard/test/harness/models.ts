@@ -1,7 +1,8 @@
 // The models that a test of the whole server runs under, each with the arguments that start it.
 //
 // One row for each way in which a request can reach an application: a loop of its own, one of several loops, a greenlet, a
-// sync worker that is a process (messages over a socket), and one that is a thread (messages over a port).
+// sync worker that is a process (messages over a socket), one that is a thread (messages over a port), and one of a lane,
+// which a loop reaches by way of the pool's process.
 
 export interface ModelRow {
   readonly name: string;
@@ -21,6 +22,11 @@ export const models: readonly ModelRow[] = [
   row("greenlet", "--workers 1"),
   row("sync", "--workers 2"),
   row("sync", "--threads 2"),
+  {
+    name: "a sync lane beside loops",
+    model: "sync",
+    args: ["--model", "hybrid", "--workers", "2", "--lane", "/**=sync:2"],
+  },
 ];
 
 /** Those that run many requests at once in one worker. */

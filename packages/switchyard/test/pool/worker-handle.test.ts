@@ -132,5 +132,5 @@ function start(t: TestContext, handle: WorkerHandle) {
 function orderFor(life: Life): StartOrder {
   // The worker of this test reads nothing else of the settings.
   const settings = { app: life } as ServeSettings;
-  return { settings, address: "", workers: [1], tls: null };
+  return { settings, address: "", workers: [1], lanes: [], lane: null, link: null, tls: null };
 }

@@ -15,7 +15,7 @@ for (const { name, model, args } of models) {
 
     await get(`${server.url}/hello?a=1`, { headers: { "user-agent": "agent", referer: "http://from.test/" } });
     const hello = await lineOf(server, "/hello?a=1");
-    const { waitMs, runMs, worker, time: _time, pid: _pid, ...rest } = hello;
+    const { waitMs, runMs, worker, lane, time: _time, pid: _pid, ...rest } = hello;
     assert.deepEqual(rest, {
       level: "info",
       component: "access",
@@ -31,7 +31,10 @@ for (const { name, model, args } of models) {
     });
     assert.ok(typeof waitMs === "number" && waitMs >= 0 && (model === "sync" || waitMs === 0), String(waitMs));
     assert.ok(typeof runMs === "number" && runMs > 0, String(runMs));
-    assert.ok(worker === 1 || worker === 2, String(worker));
+    const isLane = name.includes("lane");
+    assert.equal(lane, isLane ? "all" : undefined);
+    const first = isLane ? 101 : 1;
+    assert.ok(worker === first || worker === first + 1, String(worker));
 
     await get(`${server.url}/missing`, { method: "DELETE" });
     const missing = await lineOf(server, "/missing");

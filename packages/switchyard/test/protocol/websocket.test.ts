@@ -68,7 +68,7 @@ for (const { name, args } of syncModels) {
     assert.equal(response.statusCode, 501);
     let text = "";
     for await (const piece of response) text += piece;
-    assert.match(text, /Model sync .* use --model async, hybrid or greenlet/);
+    assert.match(text, /serves one request at a time and no WebSocket/);
     assert.equal((await server.get("/hello")).body, "Hello, world!");
     assert.equal(await server.stop(), 0);
   });

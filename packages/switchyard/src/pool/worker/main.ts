@@ -1,5 +1,6 @@
-// A sync worker: runs the application for one request at a time. The entry of its process, of a thread in the balancer's
-// process, or of one of several threads in a process of their own.
+// A worker that is given requests as messages: runs the application for one request at a time (sync), or for many (async,
+// greenlet). The entry of its process, of a thread in the pool's process, or of one of several threads in a process of their
+// own.
 //
 // A request's way: the channel brings it, request.ts makes an Exchange of it, the application answers, the response goes
 // back by the channel, and `free` asks for the next.
@@ -8,21 +9,22 @@ import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import { loadApplication } from "../../app/load.ts";
 import type { RequestListener } from "../../edge/listener.ts";
-import { reportOf, SwitchyardError } from "../../errors.ts";
 import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
+import { failToStart } from "../../ipc/failure.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../ipc/messages.ts";
 import { connectToParent, type Parent } from "../../ipc/parent.ts";
 import { createLogger } from "../../log/logger.ts";
 import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
-import { greenletsOfProgram } from "../../loop/greenlets.ts";
+import { greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
 import { sendLastWords } from "../../loop/last-words.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
 import { openVitals } from "../../watch/vitals.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
+import { lowerPriority } from "./priority.ts";
 import { RequestDesk } from "./request.ts";
 
 /** How often a worker tells how it is, in milliseconds. */
@@ -36,13 +38,16 @@ if (isMainThread && parent.order.workers.length > 1) {
 }
 
 async function runSyncWorker(parent: Parent): Promise<void> {
-  const { settings, address } = parent.order;
+  const { settings, address, lane } = parent.order;
+  const model = lane?.model ?? "sync";
   const worker = parent.order.workers[0] ?? 0;
   const log = createLogger({ level: settings.logLevel, component: `worker ${worker}`, file: settings.logFile });
   const faults = new Faults(log, worker);
   faults.watch();
   // Its balancer knows which request it has.
   sendLastWords({ parent, worker, faults, brief: () => null });
+  // Greenlets patch blocking functions of the standard library, so they come before the application.
+  const greenlets = model === "greenlet" ? await loadGreenlets() : null;
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
@@ -68,7 +73,8 @@ async function runSyncWorker(parent: Parent): Promise<void> {
         return result;
       },
     };
-    return runWhereProgramMayWait(told, faults);
+    if (greenlets !== null) return runGreenlet(told, faults, greenlets);
+    return model === "async" ? runAsync(told, faults) : runWhereProgramMayWait(told, faults);
   };
   const channel = channelOf(parent);
   const desk = new RequestDesk({
@@ -88,6 +94,8 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const vitals = openVitals();
   const report = () => parent.send({ type: "vitals", worker, vitals: vitals.read() });
   setInterval(() => void report(), reportEveryMs).unref();
+  // Not before: to load at the lowest priority would keep the others' requests waiting.
+  if (lane?.priority === "low") lowerPriority();
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
   // At once, so that it is known to be silent if its first request never lets it tell again.
   await report();
@@ -110,10 +118,4 @@ function runWhereProgramMayWait(handling: Handling, faults: Faults): RequestList
 function channelOf({ thread }: Parent): Channel<FromSyncWorker, ToSyncWorker> {
   if (thread !== null && thread.port !== null) return new PortChannel<FromSyncWorker, ToSyncWorker>(thread.port);
   return new SocketChannel<FromSyncWorker, ToSyncWorker>(new Socket({ fd: thread?.fd ?? firstExtraFd }));
-}
-
-async function failToStart(parent: Parent, error: unknown): Promise<never> {
-  const report = reportOf(error);
-  await parent.send({ type: "failed", error: report });
-  process.exit(new SwitchyardError(report.code, report).exitCode);
 }

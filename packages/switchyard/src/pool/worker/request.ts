@@ -1,14 +1,16 @@
-// The desk of a sync worker: the one request that it has, from the channel to the application and back.
+// The desk of a worker that is reached by messages: the requests that it has, from the channel to the application and back.
+// A sync worker has one at a time; how many another has is the balancer's to decide.
 //
-// It says `free` when the worker may get another: the response is complete and the request's body is over. When the client
-// hung up, the handler may still be at work, and a worker has one request at a time: it is free once the handler ends its
-// response or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
+// It says `free` when the worker may get another in a request's place: the response is complete and the request's body is
+// over. When the client hung up, the handler may still be at work, so the place is free once the handler ends its response
+// or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
 
 import type { IncomingMessage } from "node:http";
 import type { RequestListener } from "../../edge/listener.ts";
 import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
 import { byteLength, Outstanding, Taken } from "../../ipc/credit.ts";
+import { packResponseHead, unpackRequestHead } from "../../ipc/heads.ts";
 import type { FromSyncWorker, Piece, ToSyncWorker } from "../../ipc/messages.ts";
 
 export interface DeskParts {
@@ -36,7 +38,8 @@ const abortGraceMs = 1_000;
 
 export class RequestDesk {
   readonly #parts: DeskParts;
-  #current: Current | null = null;
+  readonly #current = new Map<number, Current>();
+  readonly #byRequest = new WeakMap<IncomingMessage, Current>();
   /** The balancer has said that no request comes any more. */
   readonly #last = Promise.withResolvers<void>();
   #whenIdle: (() => void) | null = null;
@@ -54,7 +57,7 @@ export class RequestDesk {
    */
   async finish(): Promise<void> {
     await this.#last.promise;
-    if (this.#current === null) return;
+    if (this.#current.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
@@ -69,8 +72,8 @@ export class RequestDesk {
       this.#begin(message);
       return;
     }
-    const current = this.#current;
-    if (current === null || current.id !== message.id) return;
+    const current = this.#current.get(message.id);
+    if (current === undefined) return;
     switch (message.type) {
       case "body":
         this.#pushBody(current, message.piece);
@@ -90,8 +93,8 @@ export class RequestDesk {
 
   #begin(message: ToSyncWorker & { type: "request" }): void {
     const { id } = message;
-    const exchange = new Exchange(message.head, message.hasBody, this.#outletFor(id));
-    this.#current = {
+    const exchange = new Exchange(unpackRequestHead(message.head), message.hasBody, this.#outletFor(id));
+    const current: Current = {
       id,
       exchange,
       responseOutstanding: new Outstanding(),
@@ -100,6 +103,8 @@ export class RequestDesk {
       isAborted: false,
       hasSettled: false,
     };
+    this.#current.set(id, current);
+    this.#byRequest.set(exchange.request, current);
     const { run, runExpectingContinue } = this.#parts;
     if (message.expectsContinue) runExpectingContinue(exchange.request, exchange.response);
     else run(exchange.request, exchange.response);
@@ -108,32 +113,31 @@ export class RequestDesk {
   #outletFor(id: number): Outlet {
     const { channel } = this.#parts;
     return {
-      interim: (head) => channel.send({ type: "interim", id, head }),
-      head: (head) => channel.send({ type: "head", id, head }),
+      interim: (head) => channel.send({ type: "interim", id, head: packResponseHead(head) }),
+      head: (head) => channel.send({ type: "head", id, head: packResponseHead(head) }),
       body: (piece) => {
         channel.send({ type: "body", id, piece });
-        return this.#current?.responseOutstanding.sent(byteLength(piece)) ?? true;
+        return this.#current.get(id)?.responseOutstanding.sent(byteLength(piece)) ?? true;
       },
       end: (rawTrailers) => channel.send({ type: "bodyEnd", id, rawTrailers }),
       answer: (head, piece) => {
-        channel.send({ type: "answer", id, head, piece });
+        channel.send({ type: "answer", id, head: packResponseHead(head), piece });
         this.#leave(id);
       },
       broken: () => channel.send({ type: "broken", id }),
-      want: () => this.#giveCredit(0),
+      want: () => this.#giveCredit(this.#current.get(id), 0),
       closed: () => this.#closed(id),
     };
   }
 
   #pushBody(current: Current, piece: Piece): void {
     const wantsMore = current.exchange.pushBody(piece);
-    if (wantsMore) this.#giveCredit(byteLength(piece));
+    if (wantsMore) this.#giveCredit(current, byteLength(piece));
     else current.heldCredit += byteLength(piece);
   }
 
-  #giveCredit(bytes: number): void {
-    const current = this.#current;
-    if (current === null) return;
+  #giveCredit(current: Current | undefined, bytes: number): void {
+    if (current === undefined) return;
     const credit = current.requestTaken.add(bytes + current.heldCredit);
     current.heldCredit = 0;
     if (credit > 0) this.#parts.channel.send({ type: "credit", id: current.id, bytes: credit });
@@ -141,8 +145,8 @@ export class RequestDesk {
 
   /** The handler of a request has returned this; a promise tells when it is done. */
   returned(request: IncomingMessage, result: unknown): void {
-    const current = this.#current;
-    if (current?.exchange.request !== request || !(result instanceof Promise)) return;
+    const current = this.#byRequest.get(request);
+    if (current === undefined || !(result instanceof Promise)) return;
     const settled = () => {
       current.hasSettled = true;
       if (current.isAborted) this.#free(current.id);
@@ -151,8 +155,8 @@ export class RequestDesk {
   }
 
   #closed(id: number): void {
-    const current = this.#current;
-    if (current?.id !== id) return;
+    const current = this.#current.get(id);
+    if (current === undefined) return;
     const { response } = current.exchange;
     if (!current.isAborted || current.hasSettled || response.writableEnded) {
       this.#free(id);
@@ -168,14 +172,12 @@ export class RequestDesk {
   }
 
   #free(id: number): void {
-    if (this.#current?.id !== id) return;
+    if (!this.#current.has(id)) return;
     this.#parts.channel.send({ type: "free", id });
     this.#leave(id);
   }
 
   #leave(id: number): void {
-    if (this.#current?.id !== id) return;
-    this.#current = null;
-    this.#whenIdle?.();
+    if (this.#current.delete(id) && this.#current.size === 0) this.#whenIdle?.();
   }
 }

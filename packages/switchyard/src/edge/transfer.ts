@@ -1,23 +1,25 @@
-// A transfer is one request in a sync worker: it sends the request's head and body to the worker and the worker's response
-// to the client, with backpressure both ways, and makes sure that the client gets exactly one answer whatever happens.
+// A transfer is one client's request that a worker elsewhere runs: it sends the request's head and body there by messages and
+// the response to the client, with backpressure both ways, and makes sure that the client gets exactly one answer whatever
+// happens.
 //
 // Two ends close independently. The client's end: the response is complete, or the client has gone. The worker's end: the
-// worker says `free`, or it is dead. `onFree` and `onClosed` tell the balancer of each, once.
+// worker says `free`, or it is dead. `onFree` tells of that, once.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
-import { addTrailers, headOf, writeHead, writeInterim } from "../edge/front.ts";
-import { refuse } from "../edge/refusals.ts";
-import { byteLength, Outstanding, Taken } from "../ipc/credit.ts";
-import type { FromSyncWorker, Piece } from "../ipc/messages.ts";
-import type { RequestChannel } from "./worker-handle.ts";
+import { byteLength, firstWindowBytes, Outstanding, Taken, windowBytes } from "../ipc/credit.ts";
+import { packRequestHead, unpackResponseHead } from "../ipc/heads.ts";
+import type { FromSyncWorker, Piece, ToSyncWorker } from "../ipc/messages.ts";
+import { addTrailers, headOf, mayHaveBody, writeHead, writeInterim } from "./front.ts";
+import { type RefusalOptions, refuse } from "./refusals.ts";
 
 export interface TransferParts {
   readonly id: number;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly expectsContinue: boolean;
-  readonly channel: RequestChannel;
+  readonly channel: { send(message: Exclude<ToSyncWorker, { type: "last" }>): void };
+  /** No worker has it yet: little of its body is sent until `widen`. */
+  readonly isQueued: boolean;
   /** The worker takes another request. Not called when it died. */
   readonly onFree: () => void;
 }
@@ -25,7 +27,7 @@ export interface TransferParts {
 export class Transfer {
   readonly id: number;
   readonly #parts: TransferParts;
-  readonly #requestOutstanding = new Outstanding();
+  readonly #requestOutstanding: Outstanding;
   readonly #responseTaken = new Taken();
   /** Bytes of the response that the client's socket has not taken yet, to be credited when it drains. */
   #undrainedBytes = 0;
@@ -36,25 +38,31 @@ export class Transfer {
   constructor(parts: TransferParts) {
     this.id = parts.id;
     this.#parts = parts;
+    this.#requestOutstanding = new Outstanding(parts.isQueued ? firstWindowBytes : windowBytes);
   }
 
   /** Sends the request on its way. */
   start(): void {
     const { request, response, channel, expectsContinue } = this.#parts;
     const hasBody = mayHaveBody(request);
-    channel.send({ type: "request", id: this.id, head: headOf(request), hasBody, expectsContinue });
+    channel.send({ type: "request", id: this.id, head: packRequestHead(headOf(request)), hasBody, expectsContinue });
     response.once("close", () => this.#onClientClose());
     if (hasBody) this.#sendBody();
+  }
+
+  /** A worker has it. */
+  widen(): void {
+    if (this.#requestOutstanding.widen()) this.#parts.request.resume();
   }
 
   receive(message: FromSyncWorker): void {
     const { response, onFree } = this.#parts;
     switch (message.type) {
       case "interim":
-        if (this.#mayAnswer()) writeInterim(response, message.head);
+        if (this.#mayAnswer()) writeInterim(response, unpackResponseHead(message.head));
         return;
       case "head":
-        if (this.#mayAnswer()) writeHead(response, message.head);
+        if (this.#mayAnswer()) writeHead(response, unpackResponseHead(message.head));
         return;
       case "body":
         this.#writeBody(message.piece);
@@ -69,7 +77,7 @@ export class Transfer {
       case "answer":
         this.#isAnswered = true;
         if (this.#mayAnswer()) {
-          writeHead(response, message.head);
+          writeHead(response, unpackResponseHead(message.head));
           response.end(message.piece);
         }
         this.#workerIsDone = true;
@@ -90,10 +98,10 @@ export class Transfer {
   }
 
   /** The worker can't finish it: the client gets `status` if no answer has begun, otherwise the end of its connection. */
-  fail(status: number, why: string): void {
+  fail(status: number, why: string, options: RefusalOptions = {}): void {
     this.#workerIsDone = true;
     const { response } = this.#parts;
-    if (isOpen(response)) refuse(response, status, why);
+    if (isOpen(response)) refuse(response, status, why, options);
   }
 
   #sendBody(): void {
@@ -147,11 +155,4 @@ export class Transfer {
 
 function isOpen(response: ServerResponse): boolean {
   return !response.destroyed && !response.writableEnded;
-}
-
-/** Whether the client sends a body (RFC 9112 §6.3, RFC 9113 §8.1). */
-function mayHaveBody(request: IncomingMessage): boolean {
-  if (request.httpVersionMajor >= 2) return !(request as unknown as Http2ServerRequest).stream.endAfterHeaders;
-  const length = request.headers["content-length"];
-  return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
 }

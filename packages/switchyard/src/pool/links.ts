@@ -1,0 +1,185 @@
+// Where loop workers bring the requests of lanes with workers of their own: a UNIX socket, a connection from each loop, many
+// requests at once on it by their ids.
+//
+// A request from a loop is offered to the balancer of its lane like any other. What passes between its worker and its loop
+// afterwards is handed on as it is, with the other side's id; heads stay packed. While it is queued, the little of its body
+// that came is kept here (ipc/credit.ts, firstWindowBytes). A loop that dies takes its requests with it: those queued are
+// never run, those that run are told `abort`.
+
+import { createServer, type Server, type Socket } from "node:net";
+import { exemptFromAdoption } from "../app/adopt.ts";
+import { nowMs } from "../clock.ts";
+import { SocketChannel } from "../ipc/channel.ts";
+import { statusOf } from "../ipc/heads.ts";
+import type { FromPool, FromSyncWorker, ToPool } from "../ipc/messages.ts";
+import type { Assignment, Balancer, Offered, Refusal } from "./balancer.ts";
+import type { InWorker } from "./sync-worker.ts";
+
+/** Finds the balancer of a lane. */
+export type BalancerOf = (lane: string) => Balancer | undefined;
+
+export class Links {
+  readonly #server: Server;
+  readonly #links = new Set<Link>();
+  #whenEmpty: (() => void) | null = null;
+
+  constructor(balancerOf: BalancerOf) {
+    this.#server = createServer((socket) => this.#accept(socket, balancerOf));
+    exemptFromAdoption(this.#server);
+  }
+
+  listen(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(path, () => {
+        this.#server.removeListener("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  /** Takes no loop any more. Resolves when every loop has gone. */
+  drain(): Promise<void> {
+    this.#server.close();
+    if (this.#links.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  #accept(socket: Socket, balancerOf: BalancerOf): void {
+    const link = new Link(new SocketChannel<FromPool, ToPool>(socket, "turn"), balancerOf);
+    this.#links.add(link);
+    socket.once("close", () => {
+      this.#links.delete(link);
+      if (this.#links.size === 0) this.#whenEmpty?.();
+    });
+  }
+}
+
+class Link {
+  readonly channel: SocketChannel<FromPool, ToPool>;
+  readonly #requests = new Map<number, RelayedRequest>();
+  readonly #balancerOf: BalancerOf;
+
+  constructor(channel: SocketChannel<FromPool, ToPool>, balancerOf: BalancerOf) {
+    this.channel = channel;
+    this.#balancerOf = balancerOf;
+    channel.onMessage = (message) => this.#receive(message);
+    channel.onClose = () => {
+      for (const request of this.#requests.values()) request.abort();
+    };
+  }
+
+  forget(id: number): void {
+    this.#requests.delete(id);
+  }
+
+  #receive(message: ToPool): void {
+    if (message.type !== "request") {
+      this.#requests.get(message.id)?.fromLoop(message);
+      return;
+    }
+    const balancer = this.#balancerOf(message.lane);
+    if (balancer === undefined) {
+      const why = `There is no lane ${message.lane} any more.`;
+      this.channel.send({ type: "failed", id: message.id, status: 503, why, retryAfterSeconds: 1 });
+      return;
+    }
+    const request = new RelayedRequest(this, balancer, message);
+    this.#requests.set(message.id, request);
+    balancer.offer(request);
+  }
+}
+
+type RequestMessage = Extract<ToPool, { type: "request" }>;
+type LaterMessage = Exclude<ToPool, { type: "request" }>;
+
+class RelayedRequest implements Offered, InWorker {
+  readonly offeredAtMs: number;
+  readonly #link: Link;
+  readonly #balancer: Balancer;
+  readonly #message: RequestMessage;
+  #assignment: Assignment | null = null;
+  /** What came of its body while it was queued. */
+  #held: LaterMessage[] = [];
+  #status = 0;
+  #isCounted = false;
+
+  constructor(link: Link, balancer: Balancer, message: RequestMessage) {
+    this.#link = link;
+    this.#balancer = balancer;
+    this.#message = message;
+    this.offeredAtMs = nowMs() - message.waitedMs;
+  }
+
+  /** By which the worker speaks of it. */
+  get id(): number {
+    return this.#assignment?.id ?? 0;
+  }
+
+  line() {
+    const [method = "", url = ""] = this.#message.head.split("\n", 2);
+    return { method, url };
+  }
+
+  refuse({ status, why, retryAfterSeconds }: Refusal): void {
+    this.#end();
+    this.#link.channel.send({ type: "failed", id: this.#message.id, status, why, retryAfterSeconds });
+  }
+
+  assign(assignment: Assignment): InWorker {
+    this.#assignment = assignment;
+    const { channel, id, worker } = assignment;
+    const { head, hasBody, expectsContinue } = this.#message;
+    // Before the worker is told: a loop that hears of a death knows then that the request may have run.
+    this.#link.channel.send({ type: "assigned", id: this.#message.id, worker });
+    channel.send({ type: "request", id, head, hasBody, expectsContinue });
+    for (const message of this.#held) channel.send({ ...message, id });
+    this.#held = [];
+    return this;
+  }
+
+  fail(status: number, why: string): void {
+    this.#count(status >= 500 ? "failed" : "answered");
+    this.#end();
+    this.#link.channel.send({ type: "failed", id: this.#message.id, status, why, retryAfterSeconds: null });
+  }
+
+  fromLoop(message: LaterMessage): void {
+    if (message.type === "abort") this.abort();
+    else if (this.#assignment === null) this.#held.push(message);
+    else this.#assignment.channel.send({ ...message, id: this.#assignment.id });
+  }
+
+  abort(): void {
+    if (this.#assignment !== null) {
+      this.#count("aborted");
+      this.#assignment.channel.send({ type: "abort", id: this.#assignment.id });
+    } else if (this.#balancer.withdraw(this)) {
+      this.#end();
+      this.#link.channel.send({ type: "free", id: this.#message.id });
+    }
+  }
+
+  receive(message: FromSyncWorker): void {
+    const { type } = message;
+    if (type === "head" || type === "answer") this.#status = statusOf(message.head);
+    this.#link.channel.send({ ...message, id: this.#message.id });
+    if (type === "bodyEnd" || type === "answer") this.#count(this.#status >= 500 ? "failed" : "answered");
+    if (type !== "answer" && type !== "free") return;
+    this.#count("aborted");
+    this.#end();
+    this.#assignment?.onFree();
+  }
+
+  #count(outcome: "answered" | "failed" | "aborted"): void {
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    this.#assignment?.onOutcome(outcome);
+  }
+
+  #end(): void {
+    this.#link.forget(this.#message.id);
+  }
+}

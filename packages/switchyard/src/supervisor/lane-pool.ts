@@ -1,0 +1,137 @@
+// The process of the lanes' workers, as the supervisor keeps it beside loop workers: started when a lane needs it, replaced
+// when it dies, reached by the loops at a UNIX socket in a folder that nobody else may enter.
+//
+// Each process of the row listens at a path of its own, so that an old one and its successor are both reached while a
+// reload moves the loops from one to the other. It knows nothing of requests.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { SwitchyardError } from "../errors.ts";
+import type { FromWorker, StartOrder } from "../ipc/messages.ts";
+import type { Log } from "../log/log.ts";
+import type { Death } from "../pool/death.ts";
+import { type Member, Pool } from "../pool/pool.ts";
+import { ProcessHandle } from "../pool/process-handle.ts";
+import { siblingModule } from "../pool/sibling-module.ts";
+
+export interface LanePoolOptions {
+  readonly orderFor: (link: string) => StartOrder;
+  readonly startTimeoutMs: () => number;
+  readonly log: Log;
+  /** Tells every loop worker. */
+  readonly tellLoops: (message: { type: "link"; path: string }) => void;
+  readonly onReady: (message: FromWorker & { type: "ready" }) => void;
+  readonly onMessage: (member: Member, message: FromWorker) => void;
+  readonly onDeath: (member: Member, death: Death) => void;
+  readonly onGone: (member: Member) => void;
+  readonly onGiveUp: (error: SwitchyardError) => void;
+}
+
+/** A path of a UNIX socket has 108 bytes on Linux and 104 on macOS, the file's own name among them. */
+const longestFolderBytes = 80;
+
+/** It gives the loops a last moment, and then its own workers theirs, in milliseconds. */
+const patienceMs = 3_000;
+
+export class LanePool {
+  readonly #options: LanePoolOptions;
+  readonly #folder: string;
+  #pool: Pool | null = null;
+  #count = 0;
+  readonly #paths = new WeakMap<object, string>();
+  #link: string | null = null;
+  #isReloading = false;
+
+  constructor(options: LanePoolOptions) {
+    this.#options = options;
+    const base = Buffer.byteLength(tmpdir()) > longestFolderBytes ? "/tmp" : tmpdir();
+    // Node makes it with mode 0700.
+    this.#folder = mkdtempSync(join(base, "switchyard-"));
+  }
+
+  /** Where the loops connect; null before the first process is ready. */
+  get link(): string | null {
+    return this.#link;
+  }
+
+  get isStarted(): boolean {
+    return this.#pool !== null;
+  }
+
+  get members(): ReadonlySet<Member> {
+    return this.#pool?.members ?? new Set();
+  }
+
+  get restarts(): number {
+    return this.#pool?.restarts ?? 0;
+  }
+
+  /** Starts the process with the lanes of its order. Resolves when it is ready. */
+  async start(): Promise<void> {
+    const { startTimeoutMs, log } = this.#options;
+    this.#pool = new Pool({
+      name: "pool",
+      size: 1,
+      start: () => this.#startProcess(),
+      get startTimeoutMs() {
+        return startTimeoutMs();
+      },
+      patienceMs,
+      log,
+      onReady: (member, message) => this.#onReady(member, message),
+      onMessage: (member, message) => this.#options.onMessage(member, message),
+      onDeath: (member, death) => this.#options.onDeath(member, death),
+      onGone: (member) => this.#options.onGone(member),
+      onGiveUp: (error) => this.#options.onGiveUp(error),
+    });
+    await this.#pool.start();
+  }
+
+  /** A successor of the process is started, and the loops are moved to it when it is ready. */
+  replace(member: Member, withinMs: number): void {
+    this.#pool?.replace(member, withinMs);
+  }
+
+  /** The same, but only loops that are started from then on are moved, until `announce`. */
+  async reload(withinMs: number): Promise<void> {
+    this.#isReloading = true;
+    try {
+      await this.#pool?.reload({ withinMs });
+    } finally {
+      this.#isReloading = false;
+    }
+  }
+
+  /** Moves every loop to the process that is there. */
+  announce(): void {
+    if (this.#link !== null) this.#options.tellLoops({ type: "link", path: this.#link });
+  }
+
+  async stop(withinMs: number): Promise<void> {
+    await this.#pool?.stop(withinMs);
+  }
+
+  killAll(reason: string): void {
+    this.#pool?.killAll(reason);
+  }
+
+  /** Removes the folder. */
+  close(): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #startProcess(): ProcessHandle {
+    const path = join(this.#folder, String(++this.#count));
+    const handle = new ProcessHandle({ entry: siblingModule(import.meta.url, "../pool/main") });
+    this.#paths.set(handle, path);
+    handle.send({ type: "start", order: this.#options.orderFor(path) });
+    return handle;
+  }
+
+  #onReady(member: Member, message: FromWorker & { type: "ready" }): void {
+    this.#link = this.#paths.get(member.handle) ?? null;
+    if (!this.#isReloading) this.announce();
+    this.#options.onReady(message);
+  }
+}
