@@ -1,6 +1,7 @@
 // Load from outside the measuring process: wrk, which takes far less CPU for a request than the servers do.
 
 import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 
 export interface LoadOptions {
   readonly url: string;
@@ -8,6 +9,8 @@ export interface LoadOptions {
   readonly seconds: number;
   /** CPUs that the load may use, as taskset takes them; all when absent. */
   readonly cpus?: string;
+  /** Sends POST requests with a body of this length; GET without one when absent. */
+  readonly bodyBytes?: number;
 }
 
 export interface LoadResult {
@@ -31,11 +34,15 @@ export function ensureWrk(): void {
   throw new Error("The benchmark needs wrk. Install it (Debian: apt-get install wrk) and run it again.");
 }
 
-export function load({ url, connections, seconds, cpus }: LoadOptions): Promise<LoadResult> {
-  const words = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "20s", "--latency", url];
+export function load({ url, connections, seconds, cpus, bodyBytes }: LoadOptions): Promise<LoadResult> {
+  const script = bodyBytes === undefined ? [] : ["-s", fileURLToPath(new URL("./post.lua", import.meta.url))];
+  const words = ["wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "20s", "--latency", ...script, url];
   const pinned = cpus === undefined ? words : ["taskset", "-c", cpus, ...words];
   return new Promise((resolve, reject) => {
-    const child = spawn(pinned[0]!, pinned.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(pinned[0]!, pinned.slice(1), {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, BODY_BYTES: String(bodyBytes ?? 0) },
+    });
     let text = "";
     child.stdout.on("data", (chunk) => {
       text += chunk;

@@ -13,7 +13,9 @@ import { dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { ensureWrk } from "./load.ts";
-import { type RoundResult, type Row, rows } from "./scenarios.ts";
+import { mixedRows, mixedTable } from "./mixed.ts";
+import type { RoundResult, Row } from "./row.ts";
+import { rows } from "./scenarios.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -47,15 +49,18 @@ if (loadBefore > 0.5)
 
 const results = new Map<Row, RoundResult[]>(chosen.map((row) => [row, []]));
 for (let round = 1; round <= rounds; round++) {
+  const options = { seconds };
   for (const row of chosen) {
     process.stderr.write(`\rbench: round ${round} of ${rounds}, ${row.id}                    `);
-    results.get(row)?.push(await row.round({ seconds }));
+    results.get(row)?.push(await row.round(options));
   }
 }
 process.stderr.write("\n");
 
 const measured = [...results].map(([row, each]) => summary(row, each));
-const table = tableOf(measured);
+const mixed = mixedRows.map((row) => results.get(row)).find((each) => each !== undefined);
+const tables = mixed === undefined ? [tableOf(measured)] : [tableOf(measured), mixedTable(mixed)];
+const table = tables.join("\n\n");
 console.log(table);
 const file = writeJson(measured);
 if (values.readme) writeReadme(table, file);

@@ -3,43 +3,25 @@
 // A row runs its subjects in turn, round after round, so that a machine that slows down slows all of them, and compares
 // them within each round.
 
-import { once } from "node:events";
 import { get } from "node:http";
-import { type AddressInfo, createServer } from "node:net";
 import { type LoadResult, load } from "./load.ts";
-import { cpuSeconds, memoryBytes, processesOf, type Running, residentBytes, type Subject, start } from "./subject.ts";
-
-export interface Row {
-  readonly id: string;
-  readonly what: string;
-  /** The figure's unit: "ratio", "requests/s", "MB", "ms". */
-  readonly unit: string;
-  readonly goal: { readonly atLeast: number } | { readonly atMost: number };
-  /** One round: the figure, and what it was made of. */
-  readonly round: (options: RoundOptions) => Promise<RoundResult>;
-}
-
-export interface RoundOptions {
-  readonly seconds: number;
-}
-
-export interface RoundResult {
-  readonly figure: number;
-  readonly parts: Readonly<Record<string, number>>;
-}
+import { crossingRows, mixedRows } from "./mixed.ts";
+import type { RoundOptions, RoundResult, Row } from "./row.ts";
+import {
+  cpuSeconds,
+  freePort,
+  memoryBytes,
+  ours,
+  processesOf,
+  type Running,
+  residentBytes,
+  type Subject,
+  start,
+  whileRunning,
+} from "./subject.ts";
 
 const serverCpu = "0";
 const loadCpu = "1";
-const switchyard = "../packages/switchyard/bin/switchyard.js";
-
-function ours(name: string, app: string, args: readonly string[], cpus?: string): Subject {
-  return {
-    name,
-    command: [switchyard, "serve", app, "--port", "0", "--admin-port", "off", "--no-access-log", ...args],
-    ...(cpus === undefined ? {} : { cpus }),
-  };
-}
-
 const bare: Subject = { name: "node:http", command: ["./apps/hello-bare.mjs"], cpus: serverCpu };
 const cluster2: Subject = { name: "node:cluster, 2 workers", command: ["./apps/hello-cluster.mjs"] };
 const async1 = ours("async", "./apps/hello.mjs", ["--model", "async"], serverCpu);
@@ -136,6 +118,8 @@ export const rows: readonly Row[] = [
     goal: { atMost: 250 },
     round: () => startRound(ours("sync", "./apps/hello.mjs", ["--model", "sync", "--workers", "4"])),
   },
+  ...mixedRows,
+  ...crossingRows,
 ];
 
 interface RatioRow {
@@ -181,15 +165,6 @@ function named(who: string, result: LoadResult & { cpuMicros: number }): Record<
     [`${who}CpuMicros`]: result.cpuMicros,
     [`${who}Errors`]: result.errors,
   };
-}
-
-async function whileRunning<T>(subject: Subject, measure: (running: Running) => Promise<T>): Promise<T> {
-  const running = await start(subject);
-  try {
-    return await measure(running);
-  } finally {
-    await running.stop();
-  }
 }
 
 /**
@@ -280,13 +255,4 @@ async function untilFirstAnswer(subject: Subject): Promise<number> {
   }
   await (await starting).stop();
   return elapsedMs;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

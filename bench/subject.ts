@@ -1,7 +1,9 @@
 // A subject is a server under measurement: how to start it, and what it uses while it runs.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +14,8 @@ export interface Subject {
   readonly env?: Readonly<Record<string, string>>;
   /** CPUs that it may use, as taskset takes them; all when absent. */
   readonly cpus?: string;
+  /** Where it will serve, for one that does not say so: it is asked until it answers. */
+  readonly url?: string;
 }
 
 export interface Running {
@@ -23,7 +27,23 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+const switchyard = "../packages/switchyard/bin/switchyard.js";
+
+export function ours(name: string, app: string, args: readonly string[], cpus?: string): Subject {
+  return {
+    name,
+    command: [switchyard, "serve", app, "--port", "0", "--admin-port", "off", "--no-access-log", ...args],
+    ...(cpus === undefined ? {} : { cpus }),
+  };
+}
+
 const startTimeoutMs = 20_000;
+
+const started = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of started) endGroup(child);
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 export async function start(subject: Subject): Promise<Running> {
   const [file, ...rest] = subject.command;
@@ -31,17 +51,25 @@ export async function start(subject: Subject): Promise<Running> {
   const pinned = subject.cpus === undefined ? words : ["taskset", "-c", subject.cpus, ...words];
   const beganMs = performance.now();
   const child = spawn(pinned[0]!, pinned.slice(1), {
-    stdio: ["ignore", "pipe", "inherit"],
+    // In a process group of its own: what it leaves behind is ended with it.
+    detached: true,
+    stdio: ["ignore", subject.url === undefined ? "pipe" : "ignore", "inherit"],
     env: { ...process.env, ...subject.env },
   });
-  const url = await servingUrl(child, subject.name);
+  const url =
+    subject.url === undefined ? await servingUrl(child, subject.name) : await answeringUrl(child, subject.url);
   return {
     url,
     pid: child.pid ?? -1,
     startedMs: performance.now() - beganMs,
     stop: () =>
       new Promise((resolve) => {
-        child.once("exit", () => resolve());
+        const leftLate = setTimeout(() => endGroup(child), 10_000);
+        child.once("exit", () => {
+          clearTimeout(leftLate);
+          endGroup(child);
+          resolve();
+        });
         child.kill("SIGTERM");
       }),
   };
@@ -66,6 +94,29 @@ function servingUrl(child: ChildProcess, name: string): Promise<string> {
       resolve(url);
     });
   });
+}
+
+async function answeringUrl(child: ChildProcess, url: string): Promise<string> {
+  const endsAtMs = performance.now() + startTimeoutMs;
+  while (performance.now() < endsAtMs && child.exitCode === null) {
+    const answers = await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (answers) return url;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  endGroup(child);
+  throw new Error(`Nothing answered at ${url} within ${startTimeoutMs} ms.`);
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // ESRCH: nobody is left in it.
+  }
 }
 
 /** The process and all that it started. */
@@ -105,4 +156,22 @@ export function cpuSeconds(pids: readonly number[]): number {
     ticks += Number(fields[11]) + Number(fields[12]);
   }
   return ticks / 100;
+}
+
+export async function whileRunning<T>(subject: Subject, measure: (running: Running) => Promise<T>): Promise<T> {
+  const running = await start(subject);
+  try {
+    return await measure(running);
+  } finally {
+    await running.stop();
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }

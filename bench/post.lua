@@ -1,0 +1,3 @@
+-- wrk sends POST requests with a body of BODY_BYTES bytes.
+wrk.method = "POST"
+wrk.body = string.rep("x", tonumber(os.getenv("BODY_BYTES")))

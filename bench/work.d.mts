@@ -1,0 +1,2 @@
+export function work(rounds: number): number;
+export function roundsFor(milliseconds: number): number;
