@@ -18,6 +18,7 @@ import { isThenable } from "./thenable.ts";
 import { startTimer } from "./timer.ts";
 import { parkUntil, type WaitOptions } from "./wait.ts";
 import { runSoon } from "./waiter.ts";
+import { tellEnded, tellSpawned } from "./watching.ts";
 
 export type GreenletState = "pending" | "running" | "parked" | "done";
 
@@ -97,6 +98,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     if (this.#isStarted) return this;
     hubLimits.admit(this);
     this.#isStarted = true;
+    tellSpawned(this);
     runSoon(() => this.#beginOrFail());
     return this;
   }
@@ -112,6 +114,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     if (this.#isStarted) return this;
     hubLimits.admit(this);
     this.#isStarted = true;
+    tellSpawned(this);
     this.#stopStartTimer = startTimer(ms, () => this.#beginOrFail());
     return this;
   }
@@ -125,6 +128,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     if (this.#isStarted) return this;
     hubLimits.admit(this);
     this.#isStarted = true;
+    tellSpawned(this);
     try {
       this.#begin();
     } catch (error) {
@@ -392,6 +396,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     this.#outcome = outcome;
     this.#locals = null;
     hubLimits.leave(this);
+    tellEnded(this);
     this.#settle();
     if (this.#links === null) return;
     for (const link of this.#links) {

@@ -73,3 +73,4 @@ export type { GroupOptions, MapOptions } from "./sync/group.ts";
 export type { PriorityQueueOptions } from "./sync/queue.ts";
 export type { IterateOptions, JoinAllOptions, Waitable } from "./sync/waitable.ts";
 export type { WaitOptions } from "./wait.ts";
+export type { BlockedReport, SwitchEvent } from "./watching.ts";
