@@ -1,0 +1,60 @@
+// Measured figures in the documents come from a committed run and are not written by hand: a block between `<!-- bench -->` marks
+// names its file of raw numbers, and every row of its table is that file's.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+
+const root = new URL("../../../../", import.meta.url);
+const readme = readFileSync(new URL("README.md", root), "utf8");
+
+interface Run {
+  readonly at: string;
+  readonly command: string;
+  readonly machine: { readonly cpus: number; readonly cpu: string; readonly node: string };
+  readonly rows: readonly { what: string; unit: string; median: number; min: number; max: number; reached: boolean }[];
+}
+
+const block = /<!-- bench -->\n([\s\S]*?)\n<!-- \/bench -->/.exec(readme)?.[1];
+
+test("the README's table of figures is what the committed run that it names says, row for row", () => {
+  assert.ok(block !== undefined, "the README has a marked block");
+  const run = runOf(block);
+  const rows = block
+    .split("\n")
+    .filter((line) => line.startsWith("| "))
+    .slice(2)
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  assert.deepEqual(
+    rows.map(([, what, , median, spread, reached]) => ({ what, median, spread, reached })),
+    run.rows.map(({ what, unit, median, min, max, reached }) => ({
+      what,
+      median: `${rounded(median)} ${unit === "ratio" ? "" : unit}`.trim(),
+      spread: `${rounded(min)} – ${rounded(max)}`,
+      reached: reached ? "reached" : "short",
+    })),
+  );
+});
+
+test("a block of figures says the machine, the date and the command of its run", () => {
+  const { machine, at } = runOf(block!);
+  for (const said of [machine.node, `${machine.cpus} CPUs`, machine.cpu, at.slice(0, 10), "`npm run bench`"]) {
+    assert.ok(block!.includes(said), said);
+  }
+});
+
+test("outside of the marked blocks the README states no measured rate or ratio", () => {
+  const rest = readme.replaceAll(/<!-- bench -->[\s\S]*?<!-- \/bench -->/g, "").replaceAll(/```[\s\S]*?```/g, "");
+  assert.deepEqual(rest.match(/\d[\d,.]* ?(?:requests\/s|req\/s|times (?:faster|as (?:many|fast)))/g) ?? [], []);
+});
+
+function runOf(text: string): Run {
+  const file = /\[Raw numbers\]\(([^)]+)\)/.exec(text)?.[1];
+  assert.ok(file !== undefined && existsSync(new URL(file, root)), "the file of raw numbers is committed");
+  return JSON.parse(readFileSync(new URL(file, root), "utf8"));
+}
+
+/** As bench/main.ts writes it. */
+function rounded(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+}
