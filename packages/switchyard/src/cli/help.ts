@@ -18,6 +18,7 @@ Usage:
   switchyard stop                     stop it
   switchyard compare <file> [options] which model and how many workers an application needs, measured
   switchyard plan [options]           how many workers an expected load needs, under each model
+  switchyard experiments [name ...]   what the models do, shown on the example application
   switchyard help [command]           print this, or a command's options
   switchyard --version                print the version
 

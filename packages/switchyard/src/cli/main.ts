@@ -20,6 +20,7 @@ const commands = [
   "logs",
   "compare",
   "plan",
+  "experiments",
   "help",
 ] as const;
 
@@ -54,6 +55,8 @@ async function main(args: readonly string[]): Promise<number> {
       return (await import("./dev.ts")).dev(rest);
     case "compare":
       return (await import("./compare.ts")).runCompare(rest);
+    case "experiments":
+      return (await import("./experiments.ts")).runExperiments(rest);
     case "plan":
       return (await import("./plan.ts")).runPlan(rest);
     case "status":
@@ -79,6 +82,7 @@ async function help([command]: readonly string[]): Promise<number> {
   if (command === "serve") return printText(serveHelp());
   if (command === "dev") return printText((await import("./dev.ts")).devHelp());
   if (command === "compare") return printText((await import("./compare.ts")).compareHelp());
+  if (command === "experiments") return printText((await import("./experiments.ts")).experimentsHelp());
   if (command === "plan") return printText((await import("./plan.ts")).planHelp());
   switch (command) {
     case "status":

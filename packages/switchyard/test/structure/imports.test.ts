@@ -10,6 +10,7 @@ const modules = readModules(new URL("../../src/", import.meta.url));
 const order = [
   "index",
   "cli",
+  "experiments",
   "compare",
   "plan",
   "control",
