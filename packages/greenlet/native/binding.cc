@@ -6,8 +6,15 @@
 //   open(backend, stackBytes, processStacks, ownStackBytes) -> boolean; false: Node's callback-scope count was not found, and nothing
 //                                may be parked; at most `processStacks` stacks will live in the process at once
 //   create(body)              -> index of a new stack; -1: that many live, or the machine gives no more threads or memory
-//   resume(index)             -> true when the stack has ended and is freed
+//   resume(index)             -> true when the stack has ended and is freed, "overLimit" when that was by the limit; "preempted"
+//                when its slice was over
 //   park(keepAsyncContext)    -> false when refused (script_stack.h)
+//   hasNativeCaller()         -> whether native code on the current stack waits for JavaScript to return
+//   isInCallbackScope()       -> whether the current stack is inside a callback of Node's
+//   preempt(sliceUs, limitMs, ownScripts, guarded) turns preemption on, or off with a slice of 0
+//   profile(periodUs)         takes a sample of each running greenlet that often for V8's profiles; 0: none
+//   counts()                  -> { preemptions, overLimit, refusals: { <reason>: count }, knowsMatches }
+//   whyNotPreempt(moment, ownScripts, guarded) -> the policy's answer (preemption_policy.h), "" where it may be
 //   pushAsyncScope(asyncId, triggerId), popAsyncScope(asyncId): Node's own; absent when this Node does not export them
 
 #include <dlfcn.h>
@@ -95,10 +102,19 @@ void Resume(const Arguments& arguments) {
   if (stack == nullptr || stack->state() == ScriptStack::State::kRunning) {
     return ThrowMisuse(hub->isolate(), "resume(index) of a stack that is not parked");
   }
-  stack->Resume();
-  if (stack->state() != ScriptStack::State::kEnded) return;
-  hub->Remove(index);
-  arguments.GetReturnValue().Set(true);
+  const ScriptStack::Outcome outcome = stack->Resume();
+  switch (outcome) {
+    case ScriptStack::Outcome::kParked:
+      return;
+    case ScriptStack::Outcome::kPreempted:
+      return arguments.GetReturnValue().Set(Text(hub->isolate(), "preempted"));
+    case ScriptStack::Outcome::kOverLimit:
+      hub->Remove(index);
+      return arguments.GetReturnValue().Set(Text(hub->isolate(), "overLimit"));
+    case ScriptStack::Outcome::kEnded:
+      hub->Remove(index);
+      return arguments.GetReturnValue().Set(true);
+  }
 }
 
 /** Switches stacks. */
@@ -107,6 +123,98 @@ void Park(const Arguments& arguments) {
   if (hub->current == nullptr) return ThrowMisuse(hub->isolate(), "park() outside a greenlet");
   const auto keep = arguments[0]->IsTrue() ? ScriptStack::Keep::kAsyncContext : ScriptStack::Keep::kNothing;
   arguments.GetReturnValue().Set(hub->current->Park(keep));
+}
+
+void HasNativeCallerCall(const Arguments& arguments) {
+  const ScriptStack* const stack = HubOf(arguments)->current;
+  arguments.GetReturnValue().Set(stack != nullptr && stack->HasNativeCaller());
+}
+
+void IsInCallbackScope(const Arguments& arguments) {
+  const ScriptStack* const stack = HubOf(arguments)->current;
+  arguments.GetReturnValue().Set(stack != nullptr && stack->IsInCallbackScope());
+}
+
+std::string TextOf(v8::Isolate* isolate, v8::Local<v8::Value> value) {
+  v8::String::Utf8Value utf8(isolate, value);
+  return *utf8 == nullptr ? std::string() : std::string(*utf8, static_cast<size_t>(utf8.length()));
+}
+
+/** The elements of an array; none of anything else. Getters in it may run. */
+std::vector<v8::Local<v8::Value>> ElementsOf(v8::Local<v8::Context> context, v8::Local<v8::Value> value) {
+  std::vector<v8::Local<v8::Value>> elements;
+  if (!value->IsArray()) return elements;
+  for (uint32_t index = 0; index < value.As<v8::Array>()->Length(); index++) {
+    v8::Local<v8::Value> element;
+    if (value.As<v8::Array>()->Get(context, index).ToLocal(&element)) elements.push_back(element);
+  }
+  return elements;
+}
+
+PreemptionRules RulesOf(v8::Local<v8::Context> context, v8::Local<v8::Value> own, v8::Local<v8::Value> guarded) {
+  v8::Isolate* isolate = v8::Isolate::GetCurrent();
+  PreemptionRules rules{TextOf(isolate, own), {}};
+  for (v8::Local<v8::Value> part : ElementsOf(context, guarded)) rules.guarded.push_back(TextOf(isolate, part));
+  return rules;
+}
+
+void Preempt(const Arguments& arguments) {
+  Hub* hub = HubOf(arguments);
+  if (!arguments[0]->IsUint32() || !arguments[1]->IsUint32()) {
+    return ThrowMisuse(hub->isolate(), "preempt(sliceUs, limitMs, ownScripts, guarded)");
+  }
+  hub->rules = RulesOf(hub->isolate()->GetCurrentContext(), arguments[2], arguments[3]);
+  hub->run_limit = std::chrono::milliseconds(arguments[1].As<v8::Uint32>()->Value());
+  hub->ticker().SetSlice(Ticker::Microseconds(arguments[0].As<v8::Uint32>()->Value()));
+}
+
+void Profile(const Arguments& arguments) {
+  Hub* hub = HubOf(arguments);
+  if (!arguments[0]->IsUint32()) return ThrowMisuse(hub->isolate(), "profile(periodUs)");
+  hub->ticker().SetSampling(Ticker::Microseconds(arguments[0].As<v8::Uint32>()->Value()));
+}
+
+void Counts(const Arguments& arguments) {
+  v8::Isolate* isolate = arguments.GetIsolate();
+  v8::Local<v8::Context> context = isolate->GetCurrentContext();
+  const Hub::Counts& counts = HubOf(arguments)->counts;
+  const auto set = [&](v8::Local<v8::Object> object, const char* name, v8::Local<v8::Value> value) {
+    object->Set(context, Text(isolate, name), value).Check();
+  };
+  v8::Local<v8::Object> refusals = v8::Object::New(isolate);
+  for (size_t refusal = 1; refusal < counts.refusals.size(); refusal++) {
+    set(refusals, NameOf(static_cast<Refusal>(refusal)), v8::Integer::NewFromUnsigned(isolate, counts.refusals[refusal]));
+  }
+  v8::Local<v8::Object> result = v8::Object::New(isolate);
+  set(result, "preemptions", v8::Integer::NewFromUnsigned(isolate, counts.preemptions));
+  set(result, "overLimit", v8::Integer::NewFromUnsigned(isolate, counts.over_limit));
+  set(result, "refusals", refusals);
+  set(result, "knowsMatches", v8::Boolean::New(isolate, HubOf(arguments)->match_depth != 0));
+  arguments.GetReturnValue().Set(result);
+}
+
+/** For the tests of the policy: `moment` is { frames: [script, function, isWasm][], nativeCaller, callbackScope, microtask, matchBegins }. */
+void WhyNotPreemptCall(const Arguments& arguments) {
+  v8::Isolate* isolate = arguments.GetIsolate();
+  v8::Local<v8::Context> context = isolate->GetCurrentContext();
+  if (!arguments[0]->IsObject()) return ThrowMisuse(isolate, "whyNotPreempt(moment, ownScripts, guarded)");
+  const auto get = [&](const char* name) -> v8::Local<v8::Value> {
+    v8::Local<v8::Value> value;
+    if (!arguments[0].As<v8::Object>()->Get(context, Text(isolate, name)).ToLocal(&value)) return v8::Undefined(isolate);
+    return value;
+  };
+  Moment moment;
+  for (v8::Local<v8::Value> element : ElementsOf(context, get("frames"))) {
+    const auto parts = ElementsOf(context, element);
+    if (parts.size() != 3) return ThrowMisuse(isolate, "a frame is [script, function, isWasm]");
+    moment.frames.push_back({TextOf(isolate, parts[0]), TextOf(isolate, parts[1]), parts[2]->IsTrue()});
+  }
+  moment.native_caller = get("nativeCaller")->IsTrue();
+  moment.callback_scope = get("callbackScope")->IsTrue();
+  moment.microtask = get("microtask")->IsTrue();
+  moment.match_begins = get("matchBegins")->IsTrue();
+  const Refusal refusal = WhyNotPreempt(moment, RulesOf(context, arguments[1], arguments[2]));
+  arguments.GetReturnValue().Set(Text(isolate, NameOf(refusal)));
 }
 
 /**
@@ -159,17 +267,26 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   auto hub = std::make_unique<Hub>(isolate);
   v8::Local<v8::External> data = NewExternal(isolate, hub.get());
   const auto add = [&](const char* name, v8::FunctionCallback callback) {
-    if (callback == nullptr) return;
-    v8::Local<v8::Function> function = v8::Function::New(context, callback, data).ToLocalChecked();
+    v8::Local<v8::Function> function;
+    if (callback == nullptr) return function;
+    function = v8::Function::New(context, callback, data).ToLocalChecked();
     exports->Set(context, Text(isolate, name), function).Check();
+    return function;
   };
   add("checkMachine", CheckMachineCall);
   add("open", Open);
   add("create", Create);
   add("resume", Resume);
   add("park", Park);
-  add("pushAsyncScope", NodeCallback(kPushAsyncScope));
-  add("popAsyncScope", NodeCallback(kPopAsyncScope));
+  add("hasNativeCaller", HasNativeCallerCall);
+  add("isInCallbackScope", IsInCallbackScope);
+  add("preempt", Preempt);
+  add("profile", Profile);
+  add("counts", Counts);
+  add("whyNotPreempt", WhyNotPreemptCall);
+  v8::Local<v8::Function> push = add("pushAsyncScope", NodeCallback(kPushAsyncScope));
+  v8::Local<v8::Function> pop = add("popAsyncScope", NodeCallback(kPopAsyncScope));
+  hub->async_scopes = std::make_unique<AsyncScopes>(isolate, push, pop);
   StayLoaded();
   FreeAfterIsolate(isolate, context, std::move(hub));
 }

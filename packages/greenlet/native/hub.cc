@@ -1,5 +1,7 @@
 #include "hub.h"
 
+#include <v8-profiler.h>
+
 #include <atomic>
 
 namespace switchyard {
@@ -39,9 +41,21 @@ void Hub::Remove(int index) {
   free_indexes_.push_back(index);
 }
 
+void Hub::OnInterrupt(v8::Isolate* isolate, void* data) {
+  Hub* hub = static_cast<Hub*>(data);
+  const Ticker::Interrupt interrupt = hub->ticker().TakeInterrupt();
+  ScriptStack* const stack = hub->current;
+  if (hub->closed || stack == nullptr) return;
+  // V8's own sampling takes no sample while another thread than the profiler's holds the isolate, as a greenlet's does.
+  if (interrupt.sample_is_due) v8::CpuProfiler::CollectSample(isolate);
+  if (interrupt.slice_is_over) stack->Preempt(interrupt.since);
+}
+
 void Hub::Close() {
   closed = true;
   async_context_guard_.reset();
+  ticker_->Stop();
+  if (async_scopes) async_scopes->ReleaseHandles();
   for (auto& stack : stacks_) {
     if (stack) stack->ReleaseHandles();
   }

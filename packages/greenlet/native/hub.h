@@ -5,18 +5,25 @@
 
 #include <v8.h>
 
+#include <array>
+#include <chrono>
 #include <memory>
 #include <vector>
 
 #include "async_context_guard.h"
+#include "async_scopes.h"
+#include "preemption_policy.h"
 #include "script_stack.h"
+#include "ticker.h"
 
 namespace switchyard {
 
 class Hub {
  public:
   explicit Hub(v8::Isolate* isolate)
-      : isolate_(isolate), async_context_guard_(std::make_unique<AsyncContextGuard>(isolate)) {}
+      : isolate_(isolate),
+        async_context_guard_(std::make_unique<AsyncContextGuard>(isolate)),
+        ticker_(std::make_unique<Ticker>(isolate, &Hub::OnInterrupt, this)) {}
   Hub(const Hub&) = delete;
   ~Hub();
 
@@ -36,6 +43,20 @@ class Hub {
   /** Set when Node has torn the environment down: nothing may be resumed any more. */
   bool closed = false;
 
+  /** Node's stack of async scopes; set before anything is resumed. */
+  std::unique_ptr<AsyncScopes> async_scopes;
+  PreemptionRules rules;
+  /** How long a greenlet may run without waiting; 0: for ever. */
+  std::chrono::milliseconds run_limit{0};
+  /** How deep the compiled code of a regular expression is at the beginning of a match, in bytes; 0: none was seen. */
+  uintptr_t match_depth = 0;
+  struct Counts {
+    uint32_t preemptions = 0;
+    uint32_t over_limit = 0;
+    std::array<uint32_t, static_cast<size_t>(Refusal::kCount)> refusals{};
+  };
+  Counts counts;
+
   /** A new stack's index, or -1 at `process_stacks`, or when the machine gives no more threads or memory. */
   int Add(v8::Local<v8::Function> body);
   /** Null when there is no such stack. */
@@ -44,11 +65,16 @@ class Hub {
   void Remove(int index);
   /** Lets go of V8's handles, while the isolate still lives. */
   void Close();
+  Ticker& ticker() const { return *ticker_; }
 
  private:
+  /** Called by V8 between two steps of JavaScript. May switch stacks. */
+  static void OnInterrupt(v8::Isolate* isolate, void* hub);
+
   v8::Isolate* const isolate_;
   /** Gone once the hub is closed. */
   std::unique_ptr<AsyncContextGuard> async_context_guard_;
+  std::unique_ptr<Ticker> ticker_;
   std::vector<std::unique_ptr<ScriptStack>> stacks_;
   std::vector<int> free_indexes_;
 };

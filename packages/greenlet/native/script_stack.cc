@@ -14,6 +14,7 @@
 #include "script_stack.h"
 
 #include "hub.h"
+#include "native_frames.h"
 #include "v8_compat.h"
 
 namespace switchyard {
@@ -42,14 +43,18 @@ bool ScriptStack::Allocate(Backend backend, size_t bytes) {
   return stack_ != nullptr;
 }
 
-void ScriptStack::Resume() {
+ScriptStack::Outcome ScriptStack::Resume() {
   v8::Isolate* isolate = hub_->isolate();
   ScriptStack* const resumer = hub_->current;
   v8::Local<AsyncContext> async_context = GetAsyncContext(isolate);
   resumer_depth_ = *hub_->callback_depth;
   resumed_by_microtask_ = v8::MicrotasksScope::IsRunningMicrotasks(isolate);
+  if (hub_->ticker().is_on()) own_async_id_ = hub_->async_scopes->CurrentId();
+  if (is_preempted_) resumed_ = Ticker::Clock::now();
+  is_preempted_ = false;
   state_ = State::kRunning;
   hub_->current = this;
+  hub_->ticker().Switched(true);
 
   SwitchUnlocked(isolate, [this] { stack_->Enter(); });
 
@@ -59,26 +64,108 @@ void ScriptStack::Resume() {
     hub_->stack_limit_is_foreign = false;
     isolate->SetStackLimit(hub_->own_stack_limit);
   }
+  hub_->ticker().Switched(resumer != nullptr);
   SetAsyncContext(isolate, async_context);
-  if (state_ != State::kEnded) return;
+  if (state_ != State::kEnded) return is_preempted_ ? Outcome::kPreempted : Outcome::kParked;
+  if (is_over_limit_) return Outcome::kOverLimit;
   if (terminated_) isolate->TerminateExecution();
   if (!error_.IsEmpty()) isolate->ThrowException(error_.Get(isolate));
+  return Outcome::kEnded;
 }
 
 bool ScriptStack::Park(Keep keep) {
   v8::Isolate* isolate = hub_->isolate();
-  if (!resumed_by_microtask_ && v8::MicrotasksScope::IsRunningMicrotasks(isolate)) return false;
+  // V8 is about to end it, and would end the next greenlet on this stack instead.
+  if (is_over_limit_ || RunsMicrotask()) return false;
   v8::Local<AsyncContext> async_context;
   if (keep == Keep::kAsyncContext) async_context = GetAsyncContext(isolate);
+  ran_ = {};
+  resumed_ = {};
+  SwitchBack();
+  if (keep == Keep::kAsyncContext) SetAsyncContext(isolate, async_context);
+  return true;
+}
+
+void ScriptStack::Preempt(Ticker::Clock::time_point since) {
+  v8::Isolate* isolate = hub_->isolate();
+  const auto ran = ran_ + (Ticker::Clock::now() - (resumed_ == Ticker::Clock::time_point{} ? since : resumed_));
+  if (hub_->run_limit.count() != 0 && ran >= hub_->run_limit) {
+    if (!is_over_limit_) hub_->counts.over_limit++;
+    is_over_limit_ = true;
+    return isolate->TerminateExecution();
+  }
+  // Armed while this greenlet ran, it can't tell which async scopes are its own until it is resumed.
+  const Refusal refusal = own_async_id_ == 0 ? Refusal::kNodeInternals : WhyNotPreempt(ThisMoment(), hub_->rules);
+  if (refusal != Refusal::kNone) {
+    hub_->counts.refusals[static_cast<size_t>(refusal)]++;
+    return;
+  }
+  hub_->counts.preemptions++;
+  ran_ = ran;
+  is_preempted_ = true;
+  v8::HandleScope handles(isolate);
+  const std::vector<AsyncScope> scopes = hub_->async_scopes->Leave(own_async_id_);
+  v8::Local<AsyncContext> async_context = GetAsyncContext(isolate);
+  SwitchBack();
+  SetAsyncContext(isolate, async_context);
+  hub_->async_scopes->Return(scopes);
+}
+
+bool ScriptStack::HasNativeCaller() const { return switchyard::HasNativeCaller(first_frame_); }
+
+/**
+ * At the beginning of a match, the compiled code of a regular expression holds the address of its backtracking stack in a
+ * register across the interrupt, and V8 moves that stack when it archives a thread's state. Further on the code reads the
+ * address anew. (Seen on V8 13.6 and 14.6: a match that was parked at its beginning writes over V8's memory.) Where it
+ * begins is the least depth of all that were seen; a match in compiled code that is interrupted is restarted by V8, so its
+ * beginning is what is seen first.
+ */
+bool ScriptStack::BeginsMatch() const {
+  const uintptr_t depth = DepthInRegularExpression(first_frame_);
+  if (depth == 0) return false;
+  if (hub_->match_depth == 0 || depth < hub_->match_depth) hub_->match_depth = depth;
+  return depth == hub_->match_depth;
+}
+
+bool ScriptStack::IsInCallbackScope() const { return *hub_->callback_depth != resumer_depth_; }
+
+bool ScriptStack::RunsMicrotask() const {
+  return !resumed_by_microtask_ && v8::MicrotasksScope::IsRunningMicrotasks(hub_->isolate());
+}
+
+/** Allocates in V8's heap. */
+Moment ScriptStack::ThisMoment() const {
+  constexpr int kEveryFrame = 100'000;
+  v8::Isolate* isolate = hub_->isolate();
+  v8::HandleScope handles(isolate);
+  Moment moment;
+  moment.microtask = RunsMicrotask();
+  moment.callback_scope = IsInCallbackScope();
+  moment.native_caller = HasNativeCaller();
+  moment.match_begins = BeginsMatch();
+  const auto text = [isolate](v8::Local<v8::String> value) {
+    if (value.IsEmpty()) return std::string();
+    v8::String::Utf8Value utf8(isolate, value);
+    return std::string(*utf8, static_cast<size_t>(utf8.length()));
+  };
+  constexpr auto kNames = static_cast<v8::StackTrace::StackTraceOptions>(v8::StackTrace::kScriptName | v8::StackTrace::kFunctionName);
+  v8::Local<v8::StackTrace> trace = v8::StackTrace::CurrentStackTrace(isolate, kEveryFrame, kNames);
+  for (int index = 0; index < trace->GetFrameCount(); index++) {
+    v8::Local<v8::StackFrame> frame = trace->GetFrame(isolate, static_cast<uint32_t>(index));
+    moment.frames.push_back({text(frame->GetScriptName()), text(frame->GetFunctionName()), frame->IsWasm()});
+  }
+  return moment;
+}
+
+/** Switches stacks. Takes this stack's share off Node's count of open callbacks meanwhile. */
+void ScriptStack::SwitchBack() {
   const size_t own_depth = *hub_->callback_depth - resumer_depth_;
   *hub_->callback_depth -= own_depth;
   state_ = State::kParked;
 
-  SwitchUnlocked(isolate, [this] { stack_->Leave(); });
+  SwitchUnlocked(hub_->isolate(), [this] { stack_->Leave(); });
 
   *hub_->callback_depth += own_depth;
-  if (keep == Keep::kAsyncContext) SetAsyncContext(isolate, async_context);
-  return true;
 }
 
 void ScriptStack::RunOnStack() {
@@ -90,6 +177,7 @@ void ScriptStack::RunOnStack() {
 
 void ScriptStack::CallBody() {
   v8::Isolate* isolate = hub_->isolate();
+  first_frame_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
   v8::Locker locked(isolate);
   v8::Isolate::Scope entered(isolate);
   // Without it V8 takes "here minus --stack-size", which is far below a stack of this size.
@@ -101,10 +189,12 @@ void ScriptStack::CallBody() {
   v8::TryCatch failure(isolate);
   v8::Local<v8::Function> body = body_.Get(isolate);
   ReleaseHandles();
-  if (!body->Call(context, v8::Undefined(isolate), 0, nullptr).IsEmpty()) return;
+  if (!body->Call(isolate, context, v8::Undefined(isolate), 0, nullptr).IsEmpty()) return;
   terminated_ = failure.HasTerminated();
   if (terminated_) {
     isolate->CancelTerminateExecution();
+    // A termination runs no `finally`, in which Node would have closed the scopes that it opened.
+    if (is_over_limit_ && own_async_id_ != 0) hub_->async_scopes->Leave(own_async_id_);
   } else {
     error_.Reset(isolate, failure.Exception());
   }

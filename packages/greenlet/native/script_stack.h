@@ -7,7 +7,9 @@
 
 #include <memory>
 
+#include "preemption_policy.h"
 #include "stack.h"
+#include "ticker.h"
 
 namespace switchyard {
 
@@ -24,8 +26,12 @@ class ScriptStack final : private StackBody {
   /** False when the machine gives no more threads or memory. */
   bool Allocate(Backend backend, size_t bytes);
 
-  /** Switches to this stack. Runs JavaScript until it parks or ends. Rethrows here what ended it, termination too. */
-  void Resume();
+  enum class Outcome { kParked, kEnded, kPreempted, kOverLimit };
+  /**
+   * Switches to this stack. Runs JavaScript until it parks or ends. Rethrows here what ended it, and the termination of the
+   * isolate; not the termination by the limit, which is this stack's alone.
+   */
+  Outcome Resume();
 
   enum class Keep { kAsyncContext, kNothing };
   /**
@@ -35,6 +41,19 @@ class ScriptStack final : private StackBody {
    */
   bool Park(Keep keep);
 
+  /**
+   * Called on this stack, in an interrupt: switches back to whoever resumed it, where the policy allows it. Has V8 end
+   * the greenlet instead when it has run for the limit since it last waited. Counts what it does.
+   *
+   * @param since When this turn of it began.
+   */
+  void Preempt(Ticker::Clock::time_point since);
+
+  /** Whether native code on this stack waits for JavaScript to return. Called on this stack. */
+  bool HasNativeCaller() const;
+  /** Whether this stack is inside a callback of Node's, which lets promises settle when it returns. Called on this stack. */
+  bool IsInCallbackScope() const;
+
   State state() const { return state_; }
   /** Lets go of V8's handles, while the isolate still lives. */
   void ReleaseHandles();
@@ -43,6 +62,10 @@ class ScriptStack final : private StackBody {
   /** The first frame on the stack. Runs JavaScript. */
   void RunOnStack() override;
   void CallBody();
+  bool RunsMicrotask() const;
+  bool BeginsMatch() const;
+  Moment ThisMoment() const;
+  void SwitchBack();
 
   Hub* const hub_;
   std::unique_ptr<Stack> stack_;
@@ -51,6 +74,15 @@ class ScriptStack final : private StackBody {
   v8::Global<v8::Value> error_;
   State state_ = State::kFresh;
   bool terminated_ = false;
+  bool is_preempted_ = false;
+  bool is_over_limit_ = false;
+  /** How long the greenlet has run since it last waited, up to its last preemption. */
+  Ticker::Clock::duration ran_{0};
+  Ticker::Clock::time_point resumed_{};
+  /** The async scope that Resume was called in; 0 when it was not looked at. */
+  double own_async_id_ = 0;
+  /** The frame of CallBody. */
+  uintptr_t first_frame_ = 0;
   bool resumed_by_microtask_ = false;
   size_t resumer_depth_ = 0;
 };

@@ -16,10 +16,48 @@ export interface Binding {
   checkMachine(): { impersonation: boolean; reason: string };
   open(backend: BackendName, stackBytes: number, processStacks: number, ownStackBytes: number): boolean;
   create(body: () => void): number;
-  resume(index: number): true | undefined;
+  resume(index: number): StackEnding | undefined;
   park(keepAsyncContext: boolean): boolean;
+  hasNativeCaller(): boolean;
+  isInCallbackScope(): boolean;
+  preempt(sliceUs: number, limitMs: number, ownScripts: string, guarded: readonly string[]): void;
+  profile(periodUs: number): void;
+  counts(): PreemptionCounts;
+  whyNotPreempt(moment: PreemptionMoment, ownScripts: string, guarded: readonly string[]): PreemptionRefusal | "";
   pushAsyncScope?(asyncId: number, triggerId: number): void;
   popAsyncScope?(asyncId: number): boolean;
+}
+
+/** How a stack was left, other than by parking: it has ended, its slice was over, or it ended by the limit. */
+export type StackEnding = true | "preempted" | "overLimit";
+
+/** Why a greenlet whose slice was over went on: what was on its stack. */
+export type PreemptionRefusal =
+  | "withoutSwitching"
+  | "moduleLoading"
+  | "nativeCaller"
+  | "callbackScope"
+  | "microtask"
+  | "matchBegins"
+  | "webAssembly"
+  | "nodeInternals"
+  | "library";
+
+export interface PreemptionCounts {
+  readonly preemptions: number;
+  readonly overLimit: number;
+  readonly refusals: Readonly<Record<PreemptionRefusal, number>>;
+  /** Whether it was seen where a match begins, so that matches may be interrupted further on. */
+  readonly knowsMatches: boolean;
+}
+
+/** What the policy is given (native/preemption_policy.h); frames are [script, function, isWasm], innermost first. */
+export interface PreemptionMoment {
+  readonly frames: readonly (readonly [script: string, function: string, isWasm: boolean])[];
+  readonly nativeCaller?: boolean;
+  readonly callbackScope?: boolean;
+  readonly microtask?: boolean;
+  readonly matchBegins?: boolean;
 }
 
 export interface Addon {
@@ -48,6 +86,7 @@ function loadAddon(): Addon {
   const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
   const stackLimit = machineStackLimit();
   if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
+  binding.profile?.(profilePeriodUs(process.execArgv, process.env.NODE_OPTIONS));
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }
 
@@ -89,6 +128,16 @@ function chooseBackend(
     });
   }
   return { backend: wish, backendReason: `${backendVariable} asks for it` };
+}
+
+/**
+ * How often greenlets are sampled for a profile that Node was started to write (--cpu-prof), in microseconds; 0: never.
+ * V8's own sampling sees the main stack alone.
+ */
+function profilePeriodUs(args: readonly string[], nodeOptions = ""): number {
+  const flags = `${args.join(" ")} ${nodeOptions}`;
+  if (!/--cpu-prof(?![-\w])/.test(flags)) return 0;
+  return Number(/--cpu-prof-interval[= ](\d+)/.exec(flags)?.[1] ?? 1000);
 }
 
 function unsupportedNode(): GreenletError {

@@ -9,6 +9,7 @@ export const errorCodes = {
   ERR_SWITCH_FORBIDDEN: "Something that waits was called inside withoutSwitching().",
   ERR_PINNED: "The greenlet can't leave its stack here: Node's own state on it can't be moved.",
   ERR_TOO_MANY_GREENLETS: "As many greenlets are alive as may be, or the machine gives no more threads.",
+  ERR_RUN_LIMIT: "The greenlet ran longer than hub.preempt()'s limitMs without waiting, and was ended.",
   ERR_WAIT_TIMEOUT: "A wait took longer than its timeout.",
   ERR_INVALID_ARGUMENT: "An argument is not of the kind that the function takes.",
   ERR_INVALID_STATE: "A call does not fit the state of the object that it was made on.",

@@ -13,6 +13,7 @@ import { type InspectOptions, inspect } from "node:util";
 import { withoutOwnFrames } from "./error-frames.ts";
 import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
 import { hubLimits, type Link } from "./limits.ts";
+import { overRunLimit } from "./preemption.ts";
 import { framesOf, runningTask, startTask, Task, type Wakeable } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
 import { startTimer } from "./timer.ts";
@@ -311,6 +312,11 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
       (value) => this.#finish(false, value),
       (error) => this.#finish(true, error),
     );
+  }
+
+  /** @internal */
+  override leftStackByLimit(): void {
+    this.#finish(true, overRunLimit(this.name));
   }
 
   /** What console.log shows: who it is and how it stands. */

@@ -1,9 +1,18 @@
 // The hub as users see it: which backend runs, how many greenlets there are and may be.
 
-import { addon, type BackendName } from "./addon.ts";
+import { addon, type BackendName, type PreemptionRefusal } from "./addon.ts";
 import { GreenletError } from "./errors.ts";
 import type { Greenlet, Unlink } from "./greenlet.ts";
 import { hubLimits } from "./limits.ts";
+import {
+  learnMatches,
+  type PreemptOptions,
+  preemption,
+  preemptionCounts,
+  setPreemption,
+  setProfiling,
+} from "./preemption.ts";
+import { spawnNow } from "./spawn.ts";
 import { switchCounts } from "./switching.ts";
 import { addBlockedListener, addSwitchListener, type BlockedReport, type SwitchEvent } from "./watching.ts";
 
@@ -19,6 +28,19 @@ export interface HubStats {
   /** Stacks that exist: in use, and finished ones kept for the next greenlet. */
   readonly stacks: number;
   readonly idleStacks: number;
+  /** Greenlets that were parked because their slice was over, and wait to go on. */
+  readonly preempted: number;
+  /** How often that has happened. */
+  readonly preemptions: number;
+  /** How often a greenlet went on though its slice was over, by what was on its stack. */
+  readonly preemptionRefusals: Readonly<Record<PreemptionRefusal, number>>;
+  /** Greenlets that were ended for running over the limit. */
+  readonly overLimit: number;
+}
+
+function countsOfPreemption(): Pick<HubStats, "preemptions" | "preemptionRefusals" | "overLimit"> {
+  const { preemptions, refusals, overLimit } = preemptionCounts();
+  return { preemptions, preemptionRefusals: refusals, overLimit };
 }
 
 class Hub {
@@ -49,6 +71,37 @@ class Hub {
     hubLimits.max = count;
   }
 
+  /**
+   * Parks every greenlet that runs for longer than a slice, and lets it go on once the event loop and the others have had
+   * their turn; `null` turns that off. Off by default: with it, other greenlets may run between any two statements of a
+   * greenlet outside `withoutSwitching`, not only where it waits.
+   *
+   * Call it first in a program: loops that V8 has optimized before may go on with values that others have changed.
+   *
+   * @throws {GreenletError} `ERR_INVALID_ARGUMENT`; `ERR_ADDON_UNAVAILABLE`.
+   */
+  preempt(options: PreemptOptions | null): void {
+    setPreemption(options);
+    if (options === null || preemptionCounts().knowsMatches) return;
+    learnMatches(spawnNow);
+    setPreemption(options);
+  }
+
+  /** What `preempt` was given; null when it is off. */
+  get preemption(): PreemptOptions | null {
+    return preemption();
+  }
+
+  /**
+   * Has greenlets sampled for V8's CPU profiles every `periodMs`, 1 by default; `null` stops that. V8 itself sees the main
+   * stack alone. On from the start in a Node that was started with --cpu-prof.
+   *
+   * @throws {GreenletError} `ERR_INVALID_ARGUMENT`; `ERR_ADDON_UNAVAILABLE`.
+   */
+  profile(periodMs: number | null = 1): void {
+    setProfiling(periodMs);
+  }
+
   /** Counts of this moment. */
   stats(): HubStats {
     return {
@@ -56,6 +109,7 @@ class Hub {
       mostLive: hubLimits.mostSeen,
       started: hubLimits.started,
       ...switchCounts(),
+      ...countsOfPreemption(),
     };
   }
 

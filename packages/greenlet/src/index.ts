@@ -62,13 +62,14 @@ export type Timeout = own.Timeout;
 export const hub: typeof own.hub = api.hub;
 export const monkey: typeof own.monkey = api.monkey;
 
-export type { BackendName } from "./addon.ts";
+export type { BackendName, PreemptionRefusal } from "./addon.ts";
 export type { GreenletErrorCode } from "./errors.ts";
 export type { GreenletState, KillOptions, Unlink } from "./greenlet.ts";
 export type { Hub, HubStats } from "./hub.ts";
 export type { Monkey, PatchName, PatchOptions } from "./monkey/monkey.ts";
 export type { MonkeyReport } from "./monkey/report.ts";
 export type { ZlibOptions } from "./monkey/zlib.ts";
+export type { PreemptOptions } from "./preemption.ts";
 export type { GroupOptions, MapOptions } from "./sync/group.ts";
 export type { PriorityQueueOptions } from "./sync/queue.ts";
 export type { IterateOptions, JoinAllOptions, Waitable } from "./sync/waitable.ts";

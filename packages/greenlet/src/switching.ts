@@ -8,9 +8,10 @@
 //   (no stack) ───► on a stack ─────► runs (is `current`) ────► parked in `park()` ─────► runs ... ──► body ends ──► pool
 
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
-import { addon, type Binding } from "./addon.ts";
+import { addon, type Binding, type StackEnding } from "./addon.ts";
 import { leaveScopes, returnToScopes } from "./async-scopes.ts";
 import { GreenletError } from "./errors.ts";
+import { PreemptedQueue } from "./preempted-queue.ts";
 
 /** What switching needs of a greenlet. */
 export abstract class Task {
@@ -38,6 +39,8 @@ export abstract class Task {
   abstract runBody(): void;
   /** @internal Called on the resumer's stack once the body has ended and the stack is given back. */
   abstract leftStack(): void;
+  /** @internal As `leftStack`, when V8 has ended the body for running over the limit. */
+  abstract leftStackByLimit(): void;
 }
 
 /** What can end a wait from outside. */
@@ -67,6 +70,8 @@ export interface SwitchCounts {
   /** Stacks that exist, in use and idle. */
   readonly stacks: number;
   readonly idleStacks: number;
+  /** Greenlets that were parked because their slice was over, and wait to go on. */
+  readonly preempted: number;
 }
 
 const trimEveryMs = 5_000;
@@ -84,13 +89,14 @@ let watch: SwitchWatch | null = null;
 /** Set while a parked task is entered only to read its frames. */
 let probe: { stack?: string } | null = null;
 let trimmer: NodeJS.Timeout | undefined;
+const preempted = new PreemptedQueue(enterTask);
 
 export function runningTask(): Task | null {
   return running;
 }
 
 export function switchCounts(): SwitchCounts {
-  return { switches, stacks, idleStacks: idle.length };
+  return { switches, stacks, idleStacks: idle.length, preempted: preempted.size };
 }
 
 /** Has `newWatch` told of every switch; null for nobody, which costs nothing. */
@@ -136,19 +142,36 @@ export function enterTask(task: Task): void {
   running = task;
   switches++;
   watch?.entered(task);
+  let ending: StackEnding | undefined;
   try {
-    // Only a worker's termination ends a stack whose task has not ended.
-    if (task.scope.runInAsyncScope(binding.resume, undefined, stack.index) === true) stacks--;
+    ending = task.scope.runInAsyncScope(binding.resume, undefined, stack.index);
   } finally {
     running = resumer;
     watch?.left(task);
   }
+  if (ending !== undefined && leaveByForce(task, ending)) return;
   if (!task.bodyEnded) return;
   task.runsOn = null;
   idle.push(stack);
   trimmer ??= setInterval(trimIdleStacks, trimEveryMs).unref();
   task.scope.emitDestroy();
   task.leftStack();
+}
+
+/** What follows when a task has not parked by itself. False when its body has ended all the same. */
+function leaveByForce(task: Task, ending: StackEnding): boolean {
+  if (ending === "preempted") {
+    preempted.add(task);
+    return true;
+  }
+  // The limit ends a stack, and so does a worker's termination.
+  stacks--;
+  if (ending === true || task.bodyEnded) return false;
+  task.runsOn = null;
+  task.bodyEnded = true;
+  task.scope.emitDestroy();
+  task.leftStackByLimit();
+  return true;
 }
 
 /**

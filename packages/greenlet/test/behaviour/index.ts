@@ -14,3 +14,4 @@ import "./fibers.ts";
 import "./tools.ts";
 import "./monkey.ts";
 import "./monkey-more.ts";
+import "./preemption.ts";

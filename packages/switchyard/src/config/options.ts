@@ -90,6 +90,16 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     default: 0,
     prose: "How many workers each process runs as threads. 0 makes each process itself one worker.",
   },
+  preemptMs: {
+    flag: "preempt",
+    group: "Workers",
+    kind: duration({ minMs: 0 }),
+    default: 0,
+    prose:
+      "How long a request may compute under model greenlet before the others get their turn, 2ms to 10ms for instance. It " +
+      "goes on after them, so what requests share may change at any moment, not only where they wait. 0 lets each run " +
+      "until it waits.",
+  },
   lanes: {
     flag: "lane",
     group: "Workers",

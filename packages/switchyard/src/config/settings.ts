@@ -39,6 +39,8 @@ export interface ServeSettings {
   readonly workers: number | "auto";
   /** Workers as threads, in each process; 0 when the workers are the processes themselves. */
   readonly threads: number;
+  /** How long a request may run under model greenlet before others get their turn, in milliseconds; 0: until it waits. */
+  readonly preemptMs: number;
   /** Requests that are run in another way than the model's, by their paths; the first lane that matches takes a request. */
   readonly lanes: readonly UserLane[];
 

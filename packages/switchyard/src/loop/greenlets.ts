@@ -1,14 +1,17 @@
 // Loads greenlets for a worker and replaces the blocking functions of the standard library by ones that suspend.
 
 import type * as Greenlets from "@switchyard/greenlet";
+import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
 
 /** @throws {SwitchyardError} `SY_GREENLET_UNAVAILABLE` when the addon can't be loaded on this machine. */
-export async function loadGreenlets(): Promise<typeof Greenlets> {
+export async function loadGreenlets({ preemptMs }: Pick<ServeSettings, "preemptMs">): Promise<typeof Greenlets> {
   const greenlets = await import("@switchyard/greenlet");
   try {
     // The first greenlet loads the addon.
     greenlets.spawnNow(() => {});
+    // Before the application, because code that V8 has optimized before is not made for it.
+    if (preemptMs > 0) greenlets.hub.preempt({ sliceMs: preemptMs });
   } catch (error) {
     throw new SwitchyardError("SY_GREENLET_UNAVAILABLE", {
       saw: `Greenlets can't be used here: ${error instanceof Error ? error.message : String(error)}`,

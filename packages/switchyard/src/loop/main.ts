@@ -57,7 +57,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   sendLastWords({ parent, worker, faults, brief: (response) => account.brief(response) });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const wantsGreenlets = model === "greenlet" || parent.order.lanes.some(isGreenletHere);
-  const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets() : null;
+  const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets(settings) : null;
   const drained = Promise.withResolvers<void>();
   const application = await load(parent, {
     notice: (text) => log.info({ worker }, text),

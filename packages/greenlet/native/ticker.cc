@@ -1,0 +1,119 @@
+#include "ticker.h"
+
+#include <algorithm>
+#include <csignal>
+
+namespace switchyard {
+
+namespace {
+
+constexpr Ticker::Microseconds kShortestTick{250};
+constexpr int kIdleTicksBeforeSleep = 20;
+
+}  // namespace
+
+void Ticker::Stop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    is_stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  is_on_ = false;
+}
+
+void Ticker::SetSlice(Microseconds slice) {
+  slice_ = slice;
+  Start();
+}
+
+void Ticker::SetSampling(Microseconds period) {
+  sampling_ = period;
+  Start();
+}
+
+void Ticker::Start() {
+  is_on_ = slice() != Microseconds{0} || sampling_.load() != Microseconds{0};
+  if (is_on() && !thread_.joinable()) {
+    // Signals are for the threads that were there before: a handler here would be a surprise to Node.
+    sigset_t every_signal, before;
+    sigfillset(&every_signal);
+    pthread_sigmask(SIG_SETMASK, &every_signal, &before);
+    thread_ = std::thread([this] { Run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+  std::lock_guard lock(mutex_);
+  wake_.notify_one();
+}
+
+void Ticker::Switched(bool to_greenlet) {
+  if (!is_on()) return;
+  const uint64_t turn = turn_.load(std::memory_order_relaxed);
+  // Written before `is_asleep_` is read, as the thread writes that before it reads this: one of the two sees the other.
+  turn_.store(((turn | 1) + 1) | (to_greenlet ? 1 : 0));
+  if (!to_greenlet || !is_asleep_.load()) return;
+  std::lock_guard lock(mutex_);
+  is_asleep_ = false;
+  wake_.notify_one();
+}
+
+Ticker::Interrupt Ticker::TakeInterrupt() {
+  is_asked_ = false;
+  const Clock::time_point since{Clock::duration(since_.load())};
+  const bool is_watched = watched_turn_.load() == turn_.load(std::memory_order_relaxed);
+  const bool slice_is_over = slice() != Microseconds{0} && is_watched && Clock::now() - since >= slice();
+  return {slice_is_over, sample_is_due_.exchange(false), since};
+}
+
+/** The thread. Touches nothing of V8 but the one call that is made for other threads. */
+void Ticker::Run() {
+  std::unique_lock lock(mutex_);
+  while (!is_stopping_) {
+    if (is_asleep_ || !is_on()) {
+      wake_.wait(lock, [this] { return is_stopping_ || (!is_asleep_ && is_on()); });
+    } else {
+      wake_.wait_for(lock, Tick(), [this] { return is_stopping_; });
+    }
+    if (!is_stopping_ && is_on()) Look(Clock::now());
+  }
+}
+
+Ticker::Microseconds Ticker::Tick() const {
+  // Half a slice, so that a greenlet runs for at most one and a half.
+  const Microseconds half_slice = slice_.load() / 2, sampling = sampling_.load();
+  if (half_slice == Microseconds{0}) return std::max(sampling, kShortestTick);
+  if (sampling == Microseconds{0}) return std::max(half_slice, kShortestTick);
+  return std::max(std::min(half_slice, sampling), kShortestTick);
+}
+
+void Ticker::Look(Clock::time_point now) {
+  const uint64_t turn = turn_.load();
+  if ((turn & 1) == 0) return RestWhenIdle();
+  idle_ticks_ = 0;
+  if (turn != watched_turn_.load()) {
+    since_ = now.time_since_epoch().count();
+    watched_turn_ = turn;
+  }
+  const Microseconds slice = slice_.load(), sampling = sampling_.load();
+  bool asks = slice != Microseconds{0} && now - Clock::time_point(Clock::duration(since_.load())) >= slice;
+  if (sampling != Microseconds{0} && now - last_sample_ >= sampling) {
+    last_sample_ = now;
+    sample_is_due_ = true;
+    asks = true;
+  }
+  // What was asked of a greenlet that has parked since is handled when it runs again, so another one is asked anew.
+  if (!asks || (turn == asked_turn_ && is_asked_.load())) return;
+  asked_turn_ = turn;
+  is_asked_ = true;
+  isolate_->RequestInterrupt(callback_, data_);
+}
+
+void Ticker::RestWhenIdle() {
+  if (++idle_ticks_ < kIdleTicksBeforeSleep) return;
+  idle_ticks_ = 0;
+  is_asleep_ = true;
+  if ((turn_.load() & 1) != 0) is_asleep_ = false;
+}
+
+}  // namespace switchyard

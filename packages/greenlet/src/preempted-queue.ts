@@ -1,0 +1,49 @@
+// The greenlets whose slice was over, in the order in which they go on.
+//
+// One of them goes on in each turn of the event loop, for one slice. So whatever the loop has to do comes first each
+// time, requests that have just come in too, and of those that hog, each gets the same share. (Round robin; L. Kleinrock,
+// "Time-shared systems: a theoretical treatment", JACM 14(2), 1967: short jobs gain what long ones lose.)
+
+export class PreemptedQueue<T> {
+  readonly #resume: (task: T) => void;
+  #waiting: T[] = [];
+  /** Where the next one is in `#waiting`; what lies before has gone. */
+  #next = 0;
+  #isScheduled = false;
+
+  constructor(resume: (task: T) => void) {
+    this.#resume = resume;
+  }
+
+  get size(): number {
+    return this.#waiting.length - this.#next;
+  }
+
+  add(task: T): void {
+    this.#waiting.push(task);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.size === 0) return;
+    this.#isScheduled = true;
+    setImmediate(this.#resumeNext);
+  }
+
+  readonly #resumeNext = (): void => {
+    this.#isScheduled = false;
+    const task = this.#take();
+    this.#schedule();
+    this.#resume(task);
+  };
+
+  #take(): T {
+    // Only scheduled while one is waiting.
+    const task = this.#waiting[this.#next++] as T;
+    if (this.#next > 64 && this.#next > this.#waiting.length / 2) {
+      this.#waiting = this.#waiting.slice(this.#next);
+      this.#next = 0;
+    }
+    return task;
+  }
+}
