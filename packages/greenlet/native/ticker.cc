@@ -59,7 +59,6 @@ void Ticker::Switched(bool to_greenlet) {
 }
 
 Ticker::Interrupt Ticker::TakeInterrupt() {
-  is_asked_ = false;
   const Clock::time_point since{Clock::duration(since_.load())};
   const bool is_watched = watched_turn_.load() == turn_.load(std::memory_order_relaxed);
   const bool slice_is_over = slice() != Microseconds{0} && is_watched && Clock::now() - since >= slice();
@@ -102,11 +101,9 @@ void Ticker::Look(Clock::time_point now) {
     sample_is_due_ = true;
     asks = true;
   }
-  // What was asked of a greenlet that has parked since is handled when it runs again, so another one is asked anew.
-  if (!asks || (turn == asked_turn_ && is_asked_.load())) return;
-  asked_turn_ = turn;
-  is_asked_ = true;
-  isolate_->RequestInterrupt(callback_, data_);
+  // Asked again at every tick, because V8 notes what is asked of it with the stack that is active: in the middle of a
+  // switch that is the one which is being left. What comes too late is dropped, and what comes twice finds nothing due.
+  if (asks) isolate_->RequestInterrupt(callback_, data_);
 }
 
 void Ticker::RestWhenIdle() {

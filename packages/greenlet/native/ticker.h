@@ -67,7 +67,6 @@ class Ticker {
   std::atomic<uint64_t> turn_{0};
   /** The turn that `since_` is the beginning of. */
   std::atomic<uint64_t> watched_turn_{0};
-  std::atomic<bool> is_asked_{false};
   std::atomic<bool> sample_is_due_{false};
   std::atomic<Clock::rep> since_{0};
   std::atomic<bool> is_asleep_{false};
@@ -78,7 +77,6 @@ class Ticker {
   std::thread thread_;
 
   // The thread's own.
-  uint64_t asked_turn_ = 0;
   Clock::time_point last_sample_{};
   int idle_ticks_ = 0;
 };

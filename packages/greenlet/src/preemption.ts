@@ -89,8 +89,26 @@ export function setProfiling(periodMs: number | null): void {
 }
 
 export function preemptionCounts(): PreemptionCounts {
-  return bindingThatPreempts().counts();
+  // An addon that was built before it could interrupt has nothing to count.
+  return addon().binding.counts?.() ?? noCounts;
 }
+
+const noCounts: PreemptionCounts = {
+  preemptions: 0,
+  overLimit: 0,
+  refusals: {
+    withoutSwitching: 0,
+    moduleLoading: 0,
+    nativeCaller: 0,
+    callbackScope: 0,
+    microtask: 0,
+    matchBegins: 0,
+    webAssembly: 0,
+    nodeInternals: 0,
+    library: 0,
+  },
+  knowsMatches: false,
+};
 
 /** Why a greenlet was ended: it ran too long. */
 export function overRunLimit(name: string): GreenletError {

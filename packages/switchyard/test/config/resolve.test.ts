@@ -36,6 +36,7 @@ test("with nothing given, every option has its default", () => {
     model: "hybrid",
     workers: "auto",
     threads: 0,
+    preemptMs: 0,
     host: "127.0.0.1",
     port: 3000,
     unix: null,
