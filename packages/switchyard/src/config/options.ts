@@ -96,7 +96,7 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     kind: duration({ minMs: 0 }),
     default: 0,
     prose:
-      "How long a request may compute under model greenlet before the others get their turn, 2ms to 10ms for instance. It " +
+      "How long a request may compute under model greenlet, the server's or a lane's, before the others get their turn, 2ms to 10ms for instance. It " +
       "goes on after them, so what requests share may change at any moment, not only where they wait. 0 lets each run " +
       "until it waits.",
   },

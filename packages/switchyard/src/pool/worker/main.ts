@@ -47,7 +47,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   // Its balancer knows which request it has.
   sendLastWords({ parent, worker, faults, brief: () => null });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
-  const greenlets = model === "greenlet" ? await loadGreenlets() : null;
+  const greenlets = model === "greenlet" ? await loadGreenlets(settings) : null;
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
