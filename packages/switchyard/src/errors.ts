@@ -44,6 +44,11 @@ export const errorRecords = {
     exitCode: 75,
     when: "The address can't be bound: no permission, or not an address of this machine.",
   },
+  SY_PRIVILEGES: {
+    fault: "user",
+    exitCode: 92,
+    when: "The user or group to become does not exist, or this process may not become another.",
+  },
   SY_TLS_FILE: {
     fault: "user",
     exitCode: 76,

@@ -7,9 +7,11 @@
 import { faultOfLanes, laneFromText, laneText } from "./lane-options.ts";
 import type { AccessLogFormat, LogLevel, Model, ServeSettings, UserLane } from "./settings.ts";
 import {
+  addresses,
   bytes,
   choice,
   duration,
+  fileMode,
   type Kind,
   optional,
   orOff,
@@ -142,6 +144,50 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     default: null,
     prose: "A UNIX socket to listen on instead of host and port.",
   },
+  unixMode: {
+    flag: "unix-mode",
+    group: "Listening",
+    kind: fileMode(),
+    default: null,
+    defaultProse: "what the umask leaves",
+    prose: "The permissions of the UNIX socket: who may write to it may connect.",
+  },
+  user: {
+    flag: "user",
+    group: "Listening",
+    kind: optional(text({ placeholder: "<user>", allowed: "the name or the number of a user" })),
+    default: null,
+    prose:
+      "Whom the server becomes once it has bound its socket and read its TLS files, for which it may be started as root. " +
+      "No code of the application runs before that.",
+  },
+  group: {
+    flag: "group",
+    group: "Listening",
+    kind: optional(text({ placeholder: "<group>", allowed: "the name or the number of a group" })),
+    default: null,
+    defaultProse: "the user's own group",
+    prose: "The group that the server gets with --user.",
+  },
+  trustProxy: {
+    flag: "trust-proxy",
+    group: "Listening",
+    kind: addresses(["unix", "all"]),
+    default: ["127.0.0.0/8", "::1", "unix"],
+    prose:
+      "Proxies whose Forwarded, X-Forwarded-* and X-Real-IP headers are believed: the application sees them, and access " +
+      "lines have the client that they name. From anybody else these headers are taken out. unix stands for whoever " +
+      "comes by a UNIX socket, all for everybody, none for nobody.",
+  },
+  proxyProtocol: {
+    flag: "proxy-protocol",
+    group: "Listening",
+    kind: toggle(),
+    default: false,
+    prose:
+      "Expects the PROXY protocol, version 1 or 2, at the start of each connection, and takes the client's address from " +
+      "it. A connection without it, or from an address that --trust-proxy does not list, is closed.",
+  },
   adminPort: {
     flag: "admin-port",
     group: "Listening",
@@ -206,6 +252,13 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     default: 10_000,
     prose:
       "How long a client may take to send a request's headers, never longer than --request-timeout. After that it is answered 408; 0 sets no limit.",
+  },
+  tlsHandshakeTimeoutMs: {
+    flag: "tls-handshake-timeout",
+    group: "Limits",
+    kind: duration({ minMs: 1 }),
+    default: 10_000,
+    prose: "How long a client may take for the TLS handshake. After that its connection is closed.",
   },
   requestTimeoutMs: {
     flag: "request-timeout",

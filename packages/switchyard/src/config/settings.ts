@@ -48,6 +48,14 @@ export interface ServeSettings {
   readonly port: number;
   /** A UNIX socket to listen on instead of host and port, or null. */
   readonly unix: string | null;
+  /** The socket's permissions, as octal digits; null: what the umask leaves. */
+  readonly unixMode: string | null;
+  /** Whom to become once the socket is bound, or null. */
+  readonly user: string | null;
+  readonly group: string | null;
+  /** Proxies that are believed: addresses, ranges, `unix`, `all`. */
+  readonly trustProxy: readonly string[];
+  readonly proxyProtocol: boolean;
   /** The status page's port on 127.0.0.1: 0 for any free one, null for none. */
   readonly adminPort: number | null;
   /** The control socket's path; "auto" where the commands look for it, null for none. */
@@ -70,6 +78,7 @@ export interface ServeSettings {
   readonly runTimeoutMs: number;
 
   readonly headersTimeoutMs: number;
+  readonly tlsHandshakeTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly keepAliveTimeoutMs: number;
   readonly maxHeaderBytes: number;

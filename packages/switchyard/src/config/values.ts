@@ -4,6 +4,7 @@
 // Knows no option by name, reads nothing, throws nothing: `readText` and `readValue` return a refusal, and whoever asked
 // says which flag or key it was about.
 
+import { isIP } from "node:net";
 import * as v from "valibot";
 
 export interface Kind<Value> {
@@ -171,6 +172,45 @@ export function bytes(range: { min: number; max: number }): Kind<number> {
 
 export function text(words: { placeholder: string; allowed: string }): Kind<string> {
   return kindOf({ ...words, schema: written, fromText: (written) => written });
+}
+
+/** Addresses and ranges of addresses, and words that stand for some; on the command line with commas between them. */
+export function addresses<const Word extends string>(words: readonly Word[]): Kind<readonly string[]> {
+  const known: ReadonlySet<string> = new Set(words);
+  const schema = v.array(
+    v.pipe(
+      v.string(),
+      v.check((entry) => known.has(entry) || isAddressRange(entry)),
+    ),
+  );
+  const allowed = `IP addresses and ranges (10.0.0.0/8), ${words.join(", ")}`;
+  return kindOf<readonly string[]>({
+    placeholder: "<address,...>",
+    allowed: `${allowed}, with commas between them, or none`,
+    allowedInConfig: `a list of ${allowed}`,
+    schema,
+    fromText: (text) => (text === "none" ? [] : text.split(",").map((entry) => entry.trim())),
+    toText: (list) => (list.length === 0 ? "none" : list.join(",")),
+  });
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = "", bits, ...rest] = text.split("/");
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+/** The permissions of a file, as chmod takes them; null: what the process's umask leaves. */
+export function fileMode(): Kind<string | null> {
+  return kindOf<string | null>({
+    placeholder: "<mode>",
+    allowed: "three octal digits, such as 660",
+    allowedInConfig: 'three octal digits as text, such as "660", or null',
+    schema: v.nullable(v.pipe(v.string(), v.regex(/^0?[0-7]{3}$/))),
+    fromText: (text) => text,
+    toText: (mode) => mode ?? "none",
+  });
 }
 
 export function path(words: { allowed: string }): Kind<string> {

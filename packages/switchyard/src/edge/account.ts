@@ -9,6 +9,7 @@ import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
 import { pathOf, type RequestBrief, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts";
+import { forwardedClient } from "./forwarding.ts";
 import { isSent } from "./front.ts";
 
 const begunAt = Symbol("begunAt");
@@ -120,9 +121,24 @@ export class Account {
     (response as Entered)[refusedWith] = answer;
   }
 
-  /** Counts a request that was answered before it reached the application. */
-  refused(_status: number): void {
+  /** Counts a request that was answered before it reached the application, and writes its access line. */
+  refused(status: number, { request, remote, bytes }: Refused): void {
     this.#defaultMeter.refused++;
+    this.#options.accessLog?.record({
+      // What came was no request: "-" stands where its method and path would, as elsewhere in the log's formats.
+      method: request?.method ?? "-",
+      path: request?.url ?? "-",
+      status,
+      bytes,
+      waitMs: 0,
+      runMs: 0,
+      model: this.#options.model,
+      worker: this.#options.worker,
+      remote,
+      httpVersion: request?.httpVersion ?? "1.1",
+      referer: request?.headers.referer,
+      userAgent: request?.headers["user-agent"],
+    });
   }
 
   /** Responses that are not finished. */
@@ -178,7 +194,7 @@ export class Account {
 
   /** What the access line needs of the socket and can't be had when the response has closed. */
   #noteSocket(socket: CountedSocket, response: Entered): void {
-    response[remote] = socket.remoteAddress;
+    response[remote] = forwardedClient(response.req) ?? socket.remoteAddress;
     if (response.req.httpVersionMajor >= 2) {
       countHttp2Body(response);
       return;
@@ -236,6 +252,13 @@ export class Account {
       userAgent: request.headers["user-agent"],
     });
   }
+}
+
+/** A request that was refused, as `Listener` tells of it. */
+interface Refused {
+  readonly request: IncomingMessage | null;
+  readonly remote: string | undefined;
+  readonly bytes: number;
 }
 
 interface Ended {

@@ -8,6 +8,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Exchange } from "../exchange/exchange.ts";
 import { arrivedOver } from "./account.ts";
+import { copyForwarding } from "./forwarding.ts";
 import { addTrailers, headOf, mayHaveBody, writeHead, writeInterim } from "./front.ts";
 import type { RequestListener } from "./listener.ts";
 
@@ -41,6 +42,7 @@ export function overHttp2(request: IncomingMessage, response: ServerResponse, se
   });
 
   arrivedOver(exchange.request, request.httpVersion);
+  copyForwarding(request, exchange.request);
   outgoing.on("drain", () => exchange.resume());
   outgoing.on("close", () => exchange.abort());
   if (hasBody) {

@@ -21,8 +21,19 @@ import {
   type ServerResponse,
 } from "../node-http.ts";
 import { FairShare, interceptConnections, type ShareLine } from "./fair-share.ts";
+import { remoteOf, settleForwarding, TrustedProxies } from "./forwarding.ts";
 import { mayHaveBody } from "./front.ts";
+import { expectProxyHeader } from "./proxy-protocol.ts";
 import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
+
+/** What is known of a request that was refused. */
+export interface Refusal {
+  /** Null when what came was no request. */
+  readonly request: IncomingMessage | null;
+  readonly remote: string | undefined;
+  /** Bytes of the answer's body. */
+  readonly bytes: number;
+}
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -41,7 +52,9 @@ export interface ListenerOptions {
   readonly takesUpgrades: (request: IncomingMessage) => boolean;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A request was refused here, with this status, and never reached an application. */
-  readonly onRefused: (status: number) => void;
+  readonly onRefused: (status: number, refusal: Refusal) => void;
+  /** Headers of a proxy that is not trusted were taken out of a request. Called once. */
+  readonly onUntrustedProxy?: (peer: string, header: string) => void;
   /** A request that `onRequest` had got was answered here, because of its body. */
   readonly onBodyRefused: (response: ServerResponse, answer: { status: number; bytes: number }) => void;
   /** Where a loop that is one of several gives away the connections of which it has too many, or null. */
@@ -69,6 +82,10 @@ export class Listener {
   readonly fairShare: FairShare | null = null;
   /** Connections that another loop has accepted: the server does not count them. */
   readonly #adopted = new Set<Socket>();
+  readonly #proxies: TrustedProxies;
+  #hasToldOfProxy = false;
+  /** Closes the connections whose PROXY header has not come. */
+  #closeUnproxied: () => void = () => {};
   #isDraining = false;
   #drained: Promise<void> = Promise.resolve();
   #onNoneAdopted: () => void = () => {};
@@ -76,7 +93,15 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#proxies = new TrustedProxies(options.settings.trustProxy);
     this.#server = exemptFromAdoption(createServer(options));
+    if (options.settings.proxyProtocol) {
+      this.#closeUnproxied = expectProxyHeader(this.#server, {
+        trusts: (address) => this.#proxies.trusts(address),
+        timeoutMs: options.settings.headersTimeoutMs,
+        onRefused: ({ remoteAddress }) => options.onRefused(400, { request: null, remote: remoteAddress, bytes: 0 }),
+      });
+    }
     this.#server.on("request", this.#admit(options.onRequest));
     this.#server.on("checkContinue", this.#admit(options.onCheckContinue));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) =>
@@ -143,6 +168,7 @@ export class Listener {
       const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
       this.#drained = closed.then(() => this.#whenNoneAdopted());
       this.fairShare?.keepAll();
+      this.#closeUnproxied();
       for (const session of this.#sessions) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }
@@ -177,22 +203,45 @@ export class Listener {
     return (request, response) => {
       // What follows a refused body, on a connection that is closed for answers already, is not served.
       if (request.httpVersionMajor < 2 && !request.socket.writable) return;
+      this.#settleForwarding(request);
       if (lacksHost(request)) {
-        this.#options.onRefused(400);
-        refuse(response, 400, "An HTTP/1.1 request has a Host header (RFC 9112, section 3.2).");
+        this.#refuse(request, 400, () =>
+          refuse(response, 400, "An HTTP/1.1 request has a Host header (RFC 9112, section 3.2)."),
+        );
         return;
       }
       const declared = request.headers["content-length"];
       const bodyLimitBytes = declared === undefined ? 0 : this.#options.bodyLimitOf(request);
       if (declared !== undefined && Number(declared) > bodyLimitBytes) {
-        this.#options.onRefused(413);
-        refuseUnread(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
+        this.#refuse(request, 413, () =>
+          refuseUnread(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`),
+        );
         return;
       }
       if (declared === undefined && mayHaveBody(request)) this.#countBody(request, response);
       if (this.#isDraining && request.httpVersionMajor < 2) response.setHeader("Connection", "close");
       listener(request, response);
     };
+  }
+
+  #settleForwarding(request: IncomingMessage): void {
+    const removed = settleForwarding(request, this.#proxies);
+    if (removed === null || this.#hasToldOfProxy) return;
+    this.#hasToldOfProxy = true;
+    this.#options.onUntrustedProxy?.(request.socket.remoteAddress ?? "a UNIX socket", removed);
+  }
+
+  /** Answers a request here, counts it and gives it its access line. `answer` returns the bytes of the answer's body. */
+  #refuse(request: IncomingMessage, status: number, answer: () => number): void {
+    const remote = remoteOf(request);
+    this.#options.onRefused(status, { request, remote, bytes: answer() });
+  }
+
+  /** The same on a connection whose bytes are no request. */
+  #refuseConnection(socket: Duplex, status: number): void {
+    const { remoteAddress } = socket as Socket;
+    const bytes = refuseConnection(socket, status);
+    this.#options.onRefused(status, { request: null, remote: remoteAddress, bytes });
   }
 
   /** Holds a body whose length was not declared to the limit, by counting what the parser pushes. */
@@ -223,20 +272,25 @@ export class Listener {
       socket.destroy();
       return;
     }
+    // Nothing can be said on a connection whose handshake is not done.
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
+      this.#options.onRefused(408, { request: null, remote: (socket as Socket).remoteAddress, bytes: 0 });
+      socket.destroy();
+      return;
+    }
     // Whatever follows on a connection that was found broken is no request either.
     if (this.#broken.has(socket)) return;
     this.#broken.add(socket);
     const status = statusOfClientError(error);
     const response = responseOn(socket);
     if (response === null) {
-      this.#options.onRefused(status);
-      refuseConnection(socket, status);
+      this.#refuseConnection(socket, status);
     } else if (!response.req.complete) {
       // The fault is in the body of a request that the application has begun.
       this.#refuseBody(response, status, whyRefused(status));
     } else {
       // The fault is in what follows a request: that one still gets its answer, and nothing comes after it.
-      this.#options.onRefused(status);
+      this.#options.onRefused(status, { request: null, remote: (socket as Socket).remoteAddress, bytes: 0 });
       if (!response.headersSent) response.setHeader("Connection", "close");
       response.once("finish", () => socket.end());
     }
@@ -260,10 +314,10 @@ export class Listener {
 
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     if (!this.#options.takesUpgrades(request)) {
-      this.#options.onRefused(501);
-      refuseConnection(socket, 501, "This server takes no upgraded connections.");
+      this.#refuse(request, 501, () => refuseConnection(socket, 501, "This server takes no upgraded connections."));
       return;
     }
+    this.#settleForwarding(request);
     this.#upgraded.set(socket, request.headers.upgrade?.toLowerCase() ?? "");
     socket.once("close", () => this.#upgraded.delete(socket));
     try {
@@ -297,7 +351,14 @@ function createServer(options: ListenerOptions): AnyServer {
       : // Loaded only where it is used, for it takes longer than all else here.
         process
           .getBuiltinModule("node:http2")
-          .createSecureServer({ ...limits, ...asking, cert: tls.cert, key: tls.key, allowHTTP1: true });
+          .createSecureServer({
+            ...limits,
+            ...asking,
+            cert: tls.cert,
+            key: tls.key,
+            allowHTTP1: true,
+            handshakeTimeout: settings.tlsHandshakeTimeoutMs,
+          });
   if (serverSettings.timeout !== undefined) server.setTimeout(serverSettings.timeout);
   if (serverSettings.maxRequestsPerSocket !== undefined && "maxRequestsPerSocket" in server) {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;

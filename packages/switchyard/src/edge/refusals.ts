@@ -13,11 +13,15 @@ export interface RefusalOptions {
   readonly keepOpen?: boolean;
 }
 
-/** Answers a request that will not reach the application. Does nothing when an answer has begun, but end the connection. */
-export function refuse(response: ServerResponse, status: number, why: string, options: RefusalOptions = {}): void {
+/**
+ * Answers a request that will not reach the application. Does nothing when an answer has begun, but end the connection.
+ *
+ * @returns the bytes of the answer's body.
+ */
+export function refuse(response: ServerResponse, status: number, why: string, options: RefusalOptions = {}): number {
   if (response.headersSent) {
     response.destroy();
-    return;
+    return 0;
   }
   const text = `${status} ${STATUS_CODES[status] ?? ""}\n${why}\n`;
   // A handler may have set headers for an answer that it never gave, a content length above all.
@@ -30,10 +34,11 @@ export function refuse(response: ServerResponse, status: number, why: string, op
   if (options.keepOpen !== true && response.req.httpVersionMajor < 2) headers.Connection = "close";
   response.writeHead(status, headers);
   response.end(text);
+  return Buffer.byteLength(text);
 }
 
 /** Refuses a request for its head, while its body may be on its way already. */
-export function refuseUnread(response: ServerResponse, status: number, why: string): void {
+export function refuseUnread(response: ServerResponse, status: number, why: string): number {
   const { req } = response;
   if (req.httpVersionMajor >= 2) {
     stopStream(response);
@@ -42,7 +47,7 @@ export function refuseUnread(response: ServerResponse, status: number, why: stri
     // What Node's server calls once the last response of a connection is out.
     socket.destroySoon = () => endLingering(socket);
   }
-  refuse(response, status, why);
+  return refuse(response, status, why);
 }
 
 /**

@@ -9,11 +9,13 @@ import type { Application } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
+import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
 import { Listener, type RequestListener } from "../edge/listener.ts";
 import { refuseConnection } from "../edge/refusals.ts";
 import { failToStart } from "../ipc/failure.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
 import { createAccessLog } from "../log/access.ts";
+import type { Log } from "../log/log.ts";
 import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
@@ -72,7 +74,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     const greenlet = greenlets === null || runGreenlet === null ? async : runGreenlet(handling, faults, greenlets);
     return lanes.listener({ async, greenlet }, expectsContinue);
   };
-  const listener = listenerFor({ parent, application, serve, account, lanes });
+  const listener = listenerFor({ parent, application, serve, account, lanes, log });
   parent.onConnections = (message, connection) => share(listener, message, connection);
   const { lanes: toldLanes, link: toldLink } = parent.toldMeanwhile();
   parent.onLanes = (told) => lanes.replace(told);
@@ -134,9 +136,10 @@ interface ListenerParts {
   readonly serve: (handling: Handling, expectsContinue: boolean) => RequestListener;
   readonly account: Account;
   readonly lanes: LoopLanes;
+  readonly log: Log;
 }
 
-function listenerFor({ parent, application, serve, account, lanes }: ListenerParts): Listener {
+function listenerFor({ parent, application, serve, account, lanes, log }: ListenerParts): Listener {
   const { settings, tls } = parent.order;
   return new Listener({
     settings,
@@ -148,17 +151,14 @@ function listenerFor({ parent, application, serve, account, lanes }: ListenerPar
     takesUpgrades: (request) => lanes.refusesUpgrade(request) || application.takesUpgrades(),
     onUpgrade: (request, socket, head) => {
       if (lanes.refusesUpgrade(request)) {
-        account.refused(501);
-        refuseConnection(
-          socket,
-          501,
-          "The lane of this path is sync: it serves one request at a time and no WebSocket.",
-        );
+        const why = "The lane of this path is sync: it serves one request at a time and no WebSocket.";
+        account.refused(501, { request, remote: remoteOf(request), bytes: refuseConnection(socket, 501, why) });
       } else {
         application.upgrade(request, socket, head);
       }
     },
-    onRefused: (status) => account.refused(status),
+    onRefused: (status, refusal) => account.refused(status, refusal),
+    onUntrustedProxy: (peer, header) => log.warn({ peer, header }, untrustedProxyText(peer, header)),
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
     shareLine: parent.thread === null ? shareLineOf(parent) : null,
   });

@@ -3,11 +3,13 @@
 import type { IncomingMessage } from "node:http";
 import { defaultLaneName, type LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
+import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
 import { Listener } from "../edge/listener.ts";
 import { refuseConnection } from "../edge/refusals.ts";
 import type { StartOrder } from "../ipc/messages.ts";
 import { LaneMatcher } from "../lanes/match.ts";
 import { createAccessLog } from "../log/access.ts";
+import { createLogger } from "../log/logger.ts";
 import type { RequestCounts } from "../metrics/snapshot.ts";
 import type { LaneMeter, LaneTraffic } from "../metrics/traffic.ts";
 import type { Balancer } from "./balancer.ts";
@@ -42,6 +44,7 @@ export function listenerFront({ order, lanes }: FrontParts): Front {
   const { settings } = order;
   const accessLog =
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
+  const log = createLogger({ level: settings.logLevel, component: "balancer" });
   const account = new Account({ accessLog, model: "sync", worker: null });
   let matcher = new LaneMatcher<LaneSettings>([]);
   let entries = new Map<LaneSettings, LaneMeter>();
@@ -66,15 +69,12 @@ export function listenerFront({ order, lanes }: FrontParts): Front {
     onRequest: (request, response) => offer(request, response, false),
     onCheckContinue: (request, response) => offer(request, response, true),
     takesUpgrades: isWebSocket,
-    onUpgrade: (_request, socket) => {
-      account.refused(501);
-      refuseConnection(
-        socket,
-        501,
-        "Model sync serves one request at a time and no WebSocket; use --model async, hybrid or greenlet.",
-      );
+    onUpgrade: (request, socket) => {
+      const why = "Model sync serves one request at a time and no WebSocket; use --model async, hybrid or greenlet.";
+      account.refused(501, { request, remote: remoteOf(request), bytes: refuseConnection(socket, 501, why) });
     },
-    onRefused: (status) => account.refused(status),
+    onRefused: (status, refusal) => account.refused(status, refusal),
+    onUntrustedProxy: (peer, header) => log.warn({ peer, header }, untrustedProxyText(peer, header)),
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
   });
   let listening: Promise<void> | null = null;

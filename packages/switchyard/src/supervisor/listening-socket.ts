@@ -4,12 +4,13 @@
 // is being replaced wait in the kernel's queue. It listens from the moment the first worker is ready.
 
 import { lookup } from "node:dns/promises";
-import { lstatSync, unlinkSync } from "node:fs";
+import { chownSync, lstatSync, unlinkSync } from "node:fs";
 import net, { isIP } from "node:net";
 import { getSystemErrorMap } from "node:util";
 import type { ListeningAddress } from "../app/application.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
+import type { Identity } from "./privileges.ts";
 
 export interface ListeningSocket {
   /** Its descriptor in this process, for child processes to inherit. */
@@ -20,11 +21,13 @@ export interface ListeningSocket {
 }
 
 /** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
-export async function bindListeningSocket(settings: ServeSettings): Promise<ListeningSocket> {
+export async function bindListeningSocket(settings: ServeSettings, owner: Identity | null): Promise<ListeningSocket> {
   if (settings.unix !== null) await removeStaleSocket(settings.unix);
-  const { unix, host, port } = settings;
+  const { unix, unixMode, host, port } = settings;
   try {
-    return closedOnce(unix === null ? bindTcp(await numericAddress(host), port) : bindUnix(unix));
+    return closedOnce(
+      unix === null ? bindTcp(await numericAddress(host), port) : bindUnix(unix, { mode: unixMode, owner }),
+    );
   } catch (error) {
     throw bindError(error as NodeJS.ErrnoException, unix ?? `${host}:${port}`);
   }
@@ -51,8 +54,19 @@ function bindTcp(host: string, port: number): ListeningSocket {
   return { fd: bound.fd(), address, close: () => bound.close() };
 }
 
-function bindUnix(path: string): ListeningSocket {
-  const bound = bind({ path });
+const allBits = 0o777;
+
+function bindUnix(path: string, { mode, owner }: { mode: string | null; owner: Identity | null }): ListeningSocket {
+  // By the umask, so that there is no moment in which somebody else may connect.
+  const umask = mode === null ? null : process.umask(allBits & ~Number.parseInt(mode, 8));
+  let bound: BoundSocket;
+  try {
+    bound = bind({ path });
+  } finally {
+    if (umask !== null) process.umask(umask);
+  }
+  // Whoever serves must be able to take the socket away at its end.
+  if (owner !== null) chownSync(path, owner.uid, owner.gid);
   return { fd: bound.fd(), address: path, close: () => bound.close() };
 }
 

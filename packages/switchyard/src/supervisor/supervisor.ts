@@ -32,6 +32,7 @@ import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts
 import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
 import { assertFree, writePidFile } from "./pid-file.ts";
+import { become, identityFor } from "./privileges.ts";
 import { retireWithinMs } from "./reload.ts";
 import { onSignals } from "./signals.ts";
 import { type Now, Steering } from "./steering.ts";
@@ -65,7 +66,9 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const cpus = readCpus();
   const lanes = lanesOf(settings, cpus);
   const now = { settings, plan: workerPlan(settings, cpus), tls: readTlsFiles(settings), lanes };
-  const socket = await bindListeningSocket(settings);
+  const identity = identityFor(settings);
+  const socket = await bindListeningSocket(settings, identity);
+  if (identity !== null) become(identity);
   const supervisor = new Supervisor({ ...parts, socket }, now);
   const pidFile = settings.pidFile === null ? null : writePidFile(settings.pidFile);
   try {

@@ -1,0 +1,59 @@
+// Requests that Switchyard refuses by itself are in the access log like any other.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { test } from "node:test";
+import { makeCertificate } from "../harness/certificate.ts";
+import { models } from "../harness/models.ts";
+import { connectRaw } from "../harness/raw-client.ts";
+import { startServer } from "../harness/server.ts";
+
+const refused: [status: number, method: string, path: string, bytes: string][] = [
+  [400, "-", "-", "nonsense\r\n\r\n"],
+  [400, "GET", "/no-host", "GET /no-host HTTP/1.1\r\n\r\n"],
+  [413, "POST", "/long", "POST /long HTTP/1.1\r\nHost: test\r\nContent-Length: 99999\r\n\r\n"],
+  [431, "-", "-", `GET / HTTP/1.1\r\nHost: test\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
+];
+
+for (const { name, args } of models) {
+  test(`each refusal has its line, with its status, its client and its bytes (${name})`, async (t) => {
+    const server = await startServer(t, { app: "edge/app.mjs", args: [...args, "--body-limit", "1kb"] });
+    for (const [status, method, path, bytes] of refused) {
+      const client = await connectRaw(t, server.url);
+      const answer = await client.send(bytes).ended();
+      assert.ok(answer.startsWith(`HTTP/1.1 ${status} `), answer);
+      const line = await server.waitForLine(
+        (each) => each.component === "access" && each.status === status && each.method === method && each.path === path,
+      );
+      assert.equal(line.remote, "127.0.0.1");
+      assert.equal(line.bytes, answer.slice(answer.indexOf("\r\n\r\n") + 4).length);
+    }
+    const { totals } = await server.waitForStatus(({ totals }) => totals.refused === refused.length);
+    assert.equal(totals.begun, 0);
+  });
+}
+
+test("an upgrade that nobody takes has its line too", async (t) => {
+  const server = await startServer(t, { app: "edge/app.mjs", args: ["--model", "sync", "--workers", "1"] });
+  const client = await connectRaw(t, server.url);
+  client.send("GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+  assert.match(await client.ended(), /^HTTP\/1\.1 501 /);
+  const line = await server.waitForLine(({ component, path }) => component === "access" && path === "/ws");
+  assert.equal(line.status, 501);
+});
+
+test("a client that does not go on with the TLS handshake is cut off", async (t) => {
+  const { args } = makeCertificate(t);
+  const server = await startServer(t, {
+    app: "edge/app.mjs",
+    args: ["--model", "async", "--tls-handshake-timeout", "200ms", ...args],
+  });
+  const socket = net.connect(Number(new URL(server.url).port), "127.0.0.1");
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  // The beginning of a ClientHello.
+  socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]));
+  await once(socket.resume(), "close");
+  await server.waitForStatus(({ totals }) => totals.refused === 1);
+});
