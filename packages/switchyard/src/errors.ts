@@ -46,7 +46,7 @@ export const errorRecords = {
   },
   SY_PRIVILEGES: {
     fault: "user",
-    exitCode: 92,
+    exitCode: 99,
     when: "The user or group to become does not exist, or this process may not become another.",
   },
   SY_TLS_FILE: {

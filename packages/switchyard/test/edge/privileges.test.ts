@@ -59,7 +59,7 @@ test("a user or group that does not exist is refused before anything is bound", 
   ]) {
     const server = launch(t, { app: "edge/app.mjs", args });
     const code = await server.exited;
-    assert.ok(code === 92 || (code === 65 && args[1] === "-x"), `${args.join(" ")}: ${code}`);
+    assert.ok(code === 99 || (code === 65 && args[1] === "-x"), `${args.join(" ")}: ${code}`);
   }
 });
 
