@@ -349,16 +349,14 @@ function createServer(options: ListenerOptions): AnyServer {
     tls === null
       ? createHttpServer({ ...limits, ...asking })
       : // Loaded only where it is used, for it takes longer than all else here.
-        process
-          .getBuiltinModule("node:http2")
-          .createSecureServer({
-            ...limits,
-            ...asking,
-            cert: tls.cert,
-            key: tls.key,
-            allowHTTP1: true,
-            handshakeTimeout: settings.tlsHandshakeTimeoutMs,
-          });
+        process.getBuiltinModule("node:http2").createSecureServer({
+          ...limits,
+          ...asking,
+          cert: tls.cert,
+          key: tls.key,
+          allowHTTP1: true,
+          handshakeTimeout: settings.tlsHandshakeTimeoutMs,
+        });
   if (serverSettings.timeout !== undefined) server.setTimeout(serverSettings.timeout);
   if (serverSettings.maxRequestsPerSocket !== undefined && "maxRequestsPerSocket" in server) {
     server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
