@@ -248,7 +248,7 @@ function switchesFigure(run: CompareRun, path: string): string {
     : figure(
         "Context switches for one request",
         barChart({ title: `Context switches, ${path}`, bars }),
-        `Counted by the kernel, ${clients} clients. Grey: a thread waited. Orange: it was made to make room.`,
+        `Counted by the kernel, ${clients} client${clients === 1 ? "" : "s"}. Grey: a thread waited. Orange: it was made to make room.`,
       );
 }
 
