@@ -1,6 +1,8 @@
 // Where the pool's process gets its requests: from clients, by a listener of its own, or from loop workers, by links.
 
+import { rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
+import { dirname } from "node:path";
 import { defaultLaneName, type LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
 import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
@@ -102,6 +104,10 @@ export function listenerFront({ order, lanes }: FrontParts): Front {
 /** Beside loop workers. Each of them goes when its own requests are done, so a drain waits for that. */
 export function linksFront({ order, lanes }: FrontParts): Front {
   const links = new Links((name): Balancer | undefined => lanes.get(name)?.balancer);
+  // The supervisor removes the folder of the links, unless it was killed: then the line to it is broken.
+  process.once("exit", () => {
+    if (!process.connected && order.link !== null) rmSync(dirname(order.link), { recursive: true, force: true });
+  });
   let listening: Promise<void> | null = null;
   return {
     listen() {

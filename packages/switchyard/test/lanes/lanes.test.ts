@@ -280,3 +280,16 @@ test("a sync server with lanes has their workers beside its own, without loops",
     ],
   );
 });
+
+test("the folder of the links is gone after a stop, and after the supervisor was killed", async (t) => {
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    const folder = mkdtempSync(join(tmpdir(), "switchyard-links-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const args = ["--model", "async", "--lane", "/run=sync:1", "--control-socket", "off"];
+    const server = await startServer(t, { app: "faults/app.mjs", args, env: { TMPDIR: folder } });
+    assert.equal((await server.get("/run")).status, 200);
+    assert.equal(readdirSync(folder).length, 1);
+    await server.stop(signal);
+    while (readdirSync(folder).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
