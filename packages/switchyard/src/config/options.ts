@@ -245,6 +245,15 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     prose:
       "How long a request may be in a sync worker. After that it is answered 504 and the worker is replaced; 0 sets no limit.",
   },
+  blockedThresholdMs: {
+    flag: "blocked-threshold",
+    group: "Limits",
+    kind: duration({ minMs: 0 }),
+    default: 500,
+    prose:
+      "How long code may hold an event loop before the log says which request and which line does, while it still does. " +
+      "A sync worker, which may hold its own, is told of when it is near --run-timeout. 0 watches nothing.",
+  },
   headersTimeoutMs: {
     flag: "headers-timeout",
     group: "Limits",

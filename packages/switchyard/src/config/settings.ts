@@ -77,6 +77,9 @@ export interface ServeSettings {
   /** How long a request may be in a sync worker, in milliseconds, before it is answered 504 and the worker replaced; 0: no limit. */
   readonly runTimeoutMs: number;
 
+  /** How long a worker's loop may be held before what holds it is told, in milliseconds; 0: never. */
+  readonly blockedThresholdMs: number;
+
   readonly headersTimeoutMs: number;
   readonly tlsHandshakeTimeoutMs: number;
   readonly requestTimeoutMs: number;

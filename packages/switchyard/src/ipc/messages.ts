@@ -10,6 +10,7 @@ import type { LaneSettings } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
 import type {
+  BlockedReport,
   DeathReport,
   LaneWorkersSnapshot,
   RequestBrief,
@@ -37,6 +38,8 @@ export interface StartOrder {
 
 /** What a worker thread finds in `workerData`. */
 export interface ThreadData {
+  /** One number that the thread's loop raises as long as it goes round. */
+  readonly beats: Int32Array;
   readonly order: StartOrder;
   /** For requests, when it is a sync worker served from this process. */
   readonly port: MessagePort | null;
@@ -61,6 +64,8 @@ export type ToWorker =
       readonly order: StartOrder;
       /** Where Node is to write why, should it abort the process; null: nowhere. */
       readonly fatalReport?: string;
+      /** A pipe to the parent for what is told of a held loop, one report in JSON to a line. */
+      readonly watchFd?: number;
     }
   /**
    * Take nothing new, finish what is in flight, then end; whatever is left after `withinMs` is given up. With `handsOver`
@@ -126,6 +131,8 @@ export type FromWorker =
   /** From a balancer: the processes that it has started and that have not ended, each the leader of its process group. */
   | { readonly type: "processes"; readonly pids: readonly number[] }
   | { readonly type: "lastWords"; readonly words: LastWords }
+  /** A worker's loop is held: told past that loop. */
+  | { readonly type: "blocked"; readonly report: BlockedReport }
   /** From whoever has started workers of its own: one of them has died. */
   | { readonly type: "death"; readonly death: DeathReport }
   /** From a sync worker, whose requests its balancer reports. */

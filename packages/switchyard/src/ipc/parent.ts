@@ -19,6 +19,8 @@ export interface Parent {
   readonly order: StartOrder;
   /** What a thread was handed besides; null in a process. */
   readonly thread: ThreadData | null;
+  /** Where a process tells of its own loop when that is held; null in a thread, whose host watches it. */
+  readonly watchFd: number | null;
   /** Until the worker sets it, there is nothing in flight, and a stop ends it at once. */
   onStop: (withinMs: number, handsOver: boolean) => void;
   onChange: (id: number, change: PoolChange) => void;
@@ -60,6 +62,7 @@ function connectFromProcess(): Promise<Parent> {
       parent = {
         order: message.order,
         thread: null,
+        watchFd: message.watchFd ?? null,
         ...untold(),
         onConnections: () => {},
         send: (reply, connection) =>
@@ -100,6 +103,7 @@ async function connectFromThread(): Promise<Parent> {
   const parent: Parent = {
     order: data.order,
     thread: data,
+    watchFd: null,
     ...untold(),
     onConnections: () => {},
     send: async (message) => port.postMessage(message),

@@ -4,6 +4,7 @@
 // A request's way: listener.ts admits it; lanes.ts finds its lane, and either hands it to the lane's own workers (to-pool.ts)
 // or enters it in the account and hands it to the model (run-async.ts, run-greenlet.ts), which calls the application.
 
+import type { ServerResponse } from "node:http";
 import { isMainThread } from "node:worker_threads";
 import type { Application } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
@@ -20,12 +21,14 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { loopThresholdMs } from "../watch/threshold.ts";
 import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
 import { LoopLanes } from "./lanes.ts";
 import { sendLastWords } from "./last-words.ts";
+import { letWatch } from "./let-watch.ts";
 import { type Handling, runAsync } from "./run-async.ts";
 import { share, shareLineOf } from "./sharing.ts";
 import { ToPool } from "./to-pool.ts";
@@ -37,7 +40,7 @@ const lastAnswersWithinMs = 500;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.settings.threads > 0) {
-  hostThreads(parent, new URL(import.meta.url));
+  hostThreads(parent, new URL(import.meta.url), loopThresholdMs(parent.order.settings));
 } else {
   await runLoopWorker(parent).catch((error) => failToStart(parent, error));
 }
@@ -82,6 +85,8 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   if (toldLanes !== null) lanes.replace(toldLanes);
   const link = toldLink ?? parent.order.link;
   if (link !== null) toPool.connect(link);
+  const brief = (response: ServerResponse) => account.brief(response);
+  letWatch({ parent, worker, faults, brief, thresholdMs: loopThresholdMs(settings) });
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const vitals = openVitals();

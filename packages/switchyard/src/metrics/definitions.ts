@@ -218,6 +218,14 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     read: ({ restarts }) => [{ labels: {}, value: restarts }],
   },
   {
+    name: "switchyard_blocked_loops_total",
+    type: "counter",
+    unit: "1",
+    labels: [],
+    help: "Times that a loop was found held for longer than --blocked-threshold; the log says by which line.",
+    read: ({ blockedCount }) => [{ labels: {}, value: blockedCount }],
+  },
+  {
     name: "switchyard_worker_deaths_total",
     type: "counter",
     unit: "workers",

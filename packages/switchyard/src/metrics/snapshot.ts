@@ -82,6 +82,28 @@ export interface DeathReport {
   readonly toldMsBefore: number | null;
 }
 
+/** A loop that was held for longer than it may be, and what held it. */
+export interface BlockedReport {
+  /** When it was found held, in milliseconds since 1970. */
+  readonly atMs: number;
+  readonly worker: number;
+  readonly pid: number;
+  /** How long it had been held when this was told, in milliseconds. */
+  readonly heldMs: number;
+  /** The request whose code holds it; null when that is none's, or not known. */
+  readonly method: string | null;
+  /** Without its query. */
+  readonly path: string | null;
+  /** How long a worker had had that request, in milliseconds. */
+  readonly ageMs: number | null;
+  /** The request's X-Request-Id, when it has one. */
+  readonly id: string | null;
+  /** "render (/srv/app.ts:12:5)", the innermost first. Empty while native code runs, which can't be asked. */
+  readonly stack: readonly string[];
+  /** Native code held it. With a stack, that is what it returned to: its caller, or that one's. */
+  readonly isNative: boolean;
+}
+
 export interface WorkerSnapshot {
   readonly worker: number;
   readonly pid: number;
@@ -181,6 +203,10 @@ export interface ServerStatus {
   readonly deaths: readonly DeathReport[];
   /** All that died since the start of the server, by why. */
   readonly deathCounts: Readonly<Record<DeathKind, number>>;
+  /** The last twenty loops that were held for too long, the latest last. */
+  readonly blocked: readonly BlockedReport[];
+  /** All of them since the start of the server, each time that one was told of. */
+  readonly blockedCount: number;
   /** CPU time by worker number since the start of the server, in milliseconds, that of workers that have ended included. */
   readonly cpuMs: Readonly<Record<number, number>>;
   /** Every lane, the one of all other requests last. */

@@ -11,7 +11,8 @@ import type { LaneSettings, Range } from "../config/lanes.ts";
 import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
-import type { DeathReport, LaneWorkersSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { BlockedReport, DeathReport, LaneWorkersSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
+import { poolThresholdMs } from "../watch/threshold.ts";
 import { Balancer } from "./balancer.ts";
 import { Changes } from "./changes.ts";
 import { completed, deathReport } from "./death.ts";
@@ -43,6 +44,8 @@ export interface PoolLaneOptions {
   /** A process was started, whose handle is not among the members yet, or has ended. */
   readonly onProcesses: (started: number | null) => void;
   readonly onDeath: (death: DeathReport) => void;
+  /** A worker's loop is held. */
+  readonly onBlocked: (report: BlockedReport) => void;
   /** No worker is ready, and the application can't be loaded any more. */
   readonly onGiveUp: (error: SwitchyardError) => void;
 }
@@ -243,7 +246,13 @@ export class PoolLane {
     this.#numbers.set(slot, workers);
     const own: StartOrder = { ...order, lane, workers };
     if (lane.isolation === "thread" && lane.threadsEach === 0) {
-      return new ThreadHandle({ entry, order: own, withPort: true, fd: null });
+      return new ThreadHandle({
+        entry,
+        order: own,
+        withPort: true,
+        fd: null,
+        thresholdMs: poolThresholdMs(order.settings, lane),
+      });
     }
     const handle = new ProcessHandle({ entry, channelCount: this.#threadsEach });
     handle.send({ type: "start", order: own });
@@ -282,6 +291,9 @@ export class PoolLane {
       case "vitals":
         for (const worker of this.#workersOf(member))
           if (worker.number === message.worker) worker.vitals = message.vitals;
+        return;
+      case "blocked":
+        this.#options.onBlocked(message.report);
         return;
       case "death": {
         const dead = this.#workersOf(member).filter(({ number }) => message.death.what === `worker ${number}`);

@@ -57,6 +57,7 @@ async function runPool(parent: Parent): Promise<void> {
       },
       onProcesses: tellProcesses,
       onDeath: (death) => void parent.send({ type: "death", death }),
+      onBlocked: (report) => void parent.send({ type: "blocked", report }),
       onGiveUp: async (error) => {
         await front.drain(0, false);
         await failToStart(parent, error);

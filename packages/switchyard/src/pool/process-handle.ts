@@ -14,8 +14,10 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { SocketChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { BlockedReport } from "../metrics/snapshot.ts";
 import type { Exit } from "./death.ts";
 import { MemoryKills, readFullHeap } from "./memory-death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
@@ -52,6 +54,7 @@ export class ProcessHandle implements WorkerHandle {
   /** Processes that the worker itself has started and that run an application. */
   #ownWorkers: readonly number[] = [];
   #hasEnded = false;
+  readonly #watchFd: number;
   /** A name that nobody can guess, in a folder that others may write to. The file is there only after a fatal error. */
   readonly #fatalReport = join(tmpdir(), `switchyard-fatal-${randomUUID()}.json`);
 
@@ -60,7 +63,7 @@ export class ProcessHandle implements WorkerHandle {
     const channelCount = plan.channelCount ?? 0;
     this.#child = fork(plan.entry, [], {
       detached: true,
-      stdio: ["ignore", "inherit", "inherit", "ipc", ...listenFds, ...Array<"pipe">(channelCount).fill("pipe")],
+      stdio: ["ignore", "inherit", "inherit", "ipc", ...listenFds, ...Array<"pipe">(channelCount + 1).fill("pipe")],
     });
     this.pid = this.#child.pid ?? -1;
     const firstChannel = firstExtraFd + listenFds.length;
@@ -69,6 +72,8 @@ export class ProcessHandle implements WorkerHandle {
       const socket = this.#child.stdio[firstChannel + index] as unknown as Socket;
       return new SocketChannel<ToSyncWorker, FromSyncWorker>(socket);
     });
+    this.#watchFd = firstChannel + channelCount;
+    this.#readReports();
     this.#child.on("message", (message, handle: unknown) => {
       // Applications may call process.send() themselves (PM2's `ready`): what is not ours is left alone.
       if (!isFromWorker(message)) return;
@@ -92,9 +97,23 @@ export class ProcessHandle implements WorkerHandle {
   }
 
   send(message: ToWorker): void {
-    const told = message.type === "start" ? { ...message, fatalReport: this.#fatalReport } : message;
+    const own = { fatalReport: this.#fatalReport, watchFd: this.#watchFd };
+    const told = message.type === "start" ? { ...message, ...own } : message;
     // A worker that is ending has closed its side: its exit says the rest.
     if (this.#child.connected) this.#child.send(told, () => {});
+  }
+
+  /** What the process's watchdog says while its loop is held. */
+  #readReports(): void {
+    // Null when the process could not be started.
+    const pipe = this.#child.stdio[this.#watchFd] as Socket | null | undefined;
+    if (pipe === null || pipe === undefined) return;
+    pipe.on("error", () => {});
+    pipe.unref();
+    createInterface({ input: pipe }).on("line", (line) => {
+      const report = parseReport(line);
+      if (report !== null) this.onMessage({ type: "blocked", report });
+    });
   }
 
   #whyMemory({ code, signal }: Exit): Pick<Exit, "fullHeapBytes" | "cgroupWasFull"> {
@@ -152,6 +171,16 @@ function killGroup(leader: number): void {
   }
 }
 
+function parseReport(line: string): BlockedReport | null {
+  try {
+    // Written by watch/watchdog-thread.ts, of the same version.
+    return JSON.parse(line) as BlockedReport;
+  } catch {
+    // The application has written to a descriptor that is not its own.
+    return null;
+  }
+}
+
 const typesFromWorker = new Set<string>([
   "ready",
   "failed",
@@ -164,6 +193,7 @@ const typesFromWorker = new Set<string>([
   "vitals",
   "lastWords",
   "death",
+  "blocked",
 ] satisfies FromWorker["type"][]);
 
 function isFromWorker(message: unknown): message is FromWorker {

@@ -4,6 +4,8 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { PortChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { BlockedReport } from "../metrics/snapshot.ts";
+import { watchThread } from "../watch/thread-watch.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
 
@@ -13,6 +15,8 @@ export interface ThreadPlan {
   /** Give the thread a port for requests. */
   readonly withPort: boolean;
   readonly fd: number | null;
+  /** How long its loop may be held, in milliseconds; 0: it is not watched. */
+  readonly thresholdMs: number;
 }
 
 export class ThreadHandle implements WorkerHandle {
@@ -27,7 +31,8 @@ export class ThreadHandle implements WorkerHandle {
 
   constructor(plan: ThreadPlan) {
     const ports = plan.withPort ? new MessageChannel() : null;
-    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, fd: plan.fd };
+    const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, fd: plan.fd, beats };
     this.#worker = new Worker(plan.entry, {
       workerData: data,
       transferList: ports === null ? [] : [ports.port2],
@@ -36,16 +41,25 @@ export class ThreadHandle implements WorkerHandle {
     this.worker = plan.order.workers[0] ?? 0;
     const channel = ports === null ? null : new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1);
     this.channels = channel === null ? [] : [channel];
+    const endWatch = this.#watch(beats, plan.thresholdMs);
     let error: Error | undefined;
     this.#worker.on("message", (message: FromWorker) => this.onMessage(message));
     this.#worker.on("error", (thrown) => {
       error = thrown instanceof Error ? thrown : new Error(String(thrown));
     });
     this.#worker.once("exit", (code) => {
+      endWatch();
       channel?.receiveRest();
       channel?.close();
       this.onExit({ code, signal: null, ...(error === undefined ? {} : { error }) });
     });
+  }
+
+  #watch(beats: Int32Array, thresholdMs: number): () => void {
+    if (thresholdMs === 0) return () => {};
+    const { threadId } = this.#worker;
+    const tell = (report: BlockedReport) => this.onMessage({ type: "blocked", report });
+    return watchThread({ worker: this.worker, threadId, beats, thresholdMs, tell });
   }
 
   send(message: ToWorker): void {

@@ -21,8 +21,12 @@ interface Gone {
 
 type Report = FromWorker & { type: "report" };
 
-/** Runs `entry` in a thread for each worker of the order, with one inherited descriptor each. */
-export function hostThreads(parent: Parent, entry: URL): void {
+/**
+ * Runs `entry` in a thread for each worker of the order, with one inherited descriptor each.
+ *
+ * @param thresholdMs how long the loop of one may be held, in milliseconds; 0: they are not watched.
+ */
+export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): void {
   const { order } = parent;
   const threads = new Set<ThreadHandle>();
   let waiting = order.workers.length;
@@ -81,6 +85,7 @@ export function hostThreads(parent: Parent, entry: URL): void {
       order: orderOf(order, worker),
       withPort: false,
       fd: firstExtraFd + index,
+      thresholdMs,
     });
     threads.add(thread);
     thread.onMessage = (message) => onMessage(thread, message);

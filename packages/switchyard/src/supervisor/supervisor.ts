@@ -15,13 +15,14 @@ import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../ipc/messages.ts";
 import { reopenLogFiles } from "../log/files.ts";
 import type { Log } from "../log/log.ts";
-import type { DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
+import type { BlockedReport, DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Death, deathReport, lastSeen } from "../pool/death.ts";
 import { type Member, Pool } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
+import { BlockedLoops, blockedText } from "./blocked-loops.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
@@ -95,6 +96,7 @@ class Supervisor implements ServerControl {
   readonly #startedAtMs = wallMs();
   readonly #deaths = new Deaths();
   readonly #recycler: Recycler;
+  readonly #blocked = new BlockedLoops();
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
@@ -272,6 +274,9 @@ class Supervisor implements ServerControl {
         this.#figures.report(member, message);
         if (this.#phase === "serving") this.#recycler.check();
         return;
+      case "blocked":
+        this.#onBlocked(message.report);
+        return;
       case "death":
         this.#onDeath(message.death);
         return;
@@ -310,6 +315,11 @@ class Supervisor implements ServerControl {
     const what = `${name} ${member.number}`;
     const workers = this.#figures.workersOf(member);
     return deathReport({ what, pid: member.handle.pid, death, workers, lastWords: member.lastWords });
+  }
+
+  #onBlocked(report: BlockedReport): void {
+    this.#blocked.add(report);
+    this.#parts.log.warn({ blocked: report }, blockedText(report));
   }
 
   #onDeath(death: DeathReport): void {
@@ -388,6 +398,8 @@ class Supervisor implements ServerControl {
       latency: figures.latency(),
       cpuMs: figures.cpuMs(),
       deaths: this.#deaths.recent,
+      blocked: this.#blocked.recent,
+      blockedCount: this.#blocked.count,
       deathCounts: this.#deaths.counts,
     };
   }

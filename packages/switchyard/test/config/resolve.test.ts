@@ -53,6 +53,7 @@ test("with nothing given, every option has its default", () => {
     queueLimit: 1024,
     queueTimeoutMs: 30_000,
     runTimeoutMs: 60_000,
+    blockedThresholdMs: 500,
     headersTimeoutMs: 10_000,
     tlsHandshakeTimeoutMs: 10_000,
     requestTimeoutMs: 300_000,

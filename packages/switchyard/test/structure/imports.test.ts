@@ -92,14 +92,16 @@ for (const entry of ["loop/main.ts", "pool/worker/main.ts"]) {
   });
 }
 
-test("the entries of processes and threads are five, and the files exist", () => {
+test("the entries of processes and threads are known, and the files exist", () => {
   const entries = new Set([...modules.values()].flatMap(({ starts }) => starts));
   assert.deepEqual([...entries].sort(), [
+    "app/syntax-probe.ts",
     "cli/reread.ts",
     "compare/load/main.ts",
     "loop/main.ts",
     "pool/main.ts",
     "pool/worker/main.ts",
+    "watch/watchdog-thread.ts",
   ]);
   for (const entry of entries) assert.ok(modules.has(entry), entry);
 });

@@ -46,7 +46,7 @@ export function loadedBy(modules: ReadonlyMap<string, Module>, entry: string): S
 const declaration = /^(?:import|export)\s+(type\s)?[^;"'`()=]*?from\s+"([^"]+)"|^import\s+"([^"]+)"/gm;
 /** With `typeof` before it or a member after it, `import()` names a type. */
 const expression = /(typeof\s+)?\bimport\("([^"]+)"\)(\.\w+)?/g;
-const start = /siblingModule\(import\.meta\.url, "([^"]+)"\)/g;
+const start = /siblingModule\(import\.meta\.url, "([^"]+)"\)|new URL\(`([^`$]+)\$\{extname/g;
 
 function moduleOf(path: string, text: string): Module {
   const folder = posix.dirname(path);
@@ -67,6 +67,6 @@ function moduleOf(path: string, text: string): Module {
         importOf(from!, type !== undefined || (member !== undefined && member !== ".then")),
       ),
     ],
-    starts: Array.from(code.matchAll(start), ([, to]) => posix.join(folder, `${to}.ts`)),
+    starts: Array.from(code.matchAll(start), ([, to, beside]) => posix.join(folder, `${to ?? beside}.ts`)),
   };
 }

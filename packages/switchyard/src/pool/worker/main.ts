@@ -5,9 +5,11 @@
 // A request's way: the channel brings it, request.ts makes an Exchange of it, the application answers, the response goes
 // back by the channel, and `free` asks for the next.
 
+import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import { loadApplication } from "../../app/load.ts";
+import { nowMs } from "../../clock.ts";
 import type { RequestListener } from "../../edge/listener.ts";
 import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
 import { failToStart } from "../../ipc/failure.ts";
@@ -19,8 +21,11 @@ import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
 import { greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
 import { sendLastWords } from "../../loop/last-words.ts";
+import { letWatch } from "../../loop/let-watch.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
+import { pathOf } from "../../metrics/snapshot.ts";
+import { poolThresholdMs } from "../../watch/threshold.ts";
 import { openVitals } from "../../watch/vitals.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
@@ -32,7 +37,7 @@ const reportEveryMs = 250;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.workers.length > 1) {
-  hostThreads(parent, new URL(import.meta.url));
+  hostThreads(parent, new URL(import.meta.url), poolThresholdMs(parent.order.settings, parent.order.lane));
 } else {
   await runSyncWorker(parent).catch((error) => failToStart(parent, error));
 }
@@ -65,9 +70,12 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   });
   parent.hold();
 
+  /** When it got the request that it has. */
+  let begunAtMs = 0;
   const runOf = (handling: Handling): RequestListener => {
     const told: Handling = {
       handle(request, response) {
+        begunAtMs = nowMs();
         const result = handling.handle(request, response);
         desk.returned(request, result);
         return result;
@@ -96,6 +104,12 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   setInterval(() => void report(), reportEveryMs).unref();
   // Not before: to load at the lowest priority would keep the others' requests waiting.
   if (lane?.priority === "low") lowerPriority();
+  const brief = ({ req: { method = "", url = "" } }: ServerResponse) => ({
+    method,
+    path: pathOf(url),
+    ageMs: nowMs() - begunAtMs,
+  });
+  letWatch({ parent, worker, faults, brief, thresholdMs: poolThresholdMs(settings, lane) });
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
   // At once, so that it is known to be silent if its first request never lets it tell again.
   await report();

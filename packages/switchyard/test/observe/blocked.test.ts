@@ -1,0 +1,174 @@
+// A loop that is held is told of while it is held, down to the line of the TypeScript that holds it.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import type { BlockedReport } from "../../src/metrics/snapshot.ts";
+import { HoldDetector } from "../../src/watch/hold-detector.ts";
+import { appPath, type LogLine, startServer, type TestServer } from "../harness/server.ts";
+
+const app = "blocked/app.ts";
+const source = readFileSync(appPath(app), "utf8").split("\n");
+
+const shapes = {
+  async: ["--model", "async"],
+  "hybrid, threads": ["--model", "hybrid", "--workers", "1", "--threads", "2"],
+  greenlet: ["--model", "greenlet", "--workers", "1"],
+  "sync, processes": ["--model", "sync", "--workers", "1"],
+  "sync, threads": ["--model", "sync", "--workers", "1", "--threads", "1"],
+  "sync, threads in processes": ["--model", "sync", "--workers", "2", "--threads", "1"],
+};
+
+for (const [shape, args] of Object.entries(shapes)) {
+  const isSync = shape.startsWith("sync");
+
+  test(`${shape}: an endless loop is told of with its request and its line, while it lasts`, async (t) => {
+    const server = await start(t, args);
+    const spinning = server.get("/spin?secret=1", { headers: { "X-Request-Id": "req-7" } }).catch(() => null);
+    const line = await blockedLine(server, "/spin");
+    const report = reportOf(line);
+
+    assert.equal(report.method, "GET");
+    assert.equal(report.id, "req-7");
+    assert.ok(report.worker >= 1 && report.heldMs > 0 && Number(report.ageMs) > 0);
+    const [innermost = "", ...outer] = report.stack;
+    // The innermost is the loop, or what it calls at that moment.
+    const spin = [innermost, ...outer].find((frame) => frame.startsWith("spin "));
+    assert.equal(placeOf(spin ?? ""), `${appPath(app)}:${lineWith("spins here")}`);
+    assert.ok(outer.some((frame) => placeOf(frame) === `${appPath(app)}:${lineWith('pathname === "/spin"')}`));
+    assert.ok(
+      report.stack.every((frame) => frame.includes(appPath(app))),
+      report.stack.join("\n"),
+    );
+    assert.match(
+      String(line.msg),
+      /^Worker \d's loop has been held for \d+ ms by GET \/spin \(req-7\), \d+ ms old:\n {4}at /,
+    );
+    const { blocked } = await server.waitForStatus((status) => status.blocked.length > 0);
+    assert.deepEqual(blocked[0], report);
+
+    if (!isSync) return;
+    assert.equal((await spinning)?.status, 504, "it was told before it was killed");
+    assert.ok(server.lines.indexOf(line) < server.lines.findIndex(({ code }) => code === "SY_RUN_TIMEOUT"));
+  });
+
+  test(`${shape}: a regular expression that backtracks for ever is told of by its line`, async (t) => {
+    const server = await start(t, args);
+    server.get("/regex").catch(() => null);
+    const report = reportOf(await blockedLine(server, "/regex"));
+    assert.equal(placeOf(report.stack[0] ?? ""), `${appPath(app)}:${lineWith("backtracks here")}`);
+  });
+}
+
+for (const [shape, args] of Object.entries(shapes).filter(([shape]) => !shape.startsWith("sync"))) {
+  test(`${shape}: what a request has set off later is told as that request's`, async (t) => {
+    const server = await start(t, args);
+    server.get("/later").catch(() => null);
+    const report = reportOf(await blockedLine(server, "/later"));
+    assert.equal(
+      placeOf(report.stack.find((frame) => frame.startsWith("spin ")) ?? ""),
+      `${appPath(app)}:${lineWith("spins here")}`,
+    );
+  });
+
+  // Greenlets wait for a file without holding the loop.
+  if (shape === "greenlet") continue;
+  test(`${shape}: a wait in native code is told while it lasts, and its caller when it is over`, async (t) => {
+    const fifo = makeFifo(t);
+    const server = await start(t, args, { FIFO: fifo });
+    const answer = server.get("/fifo");
+    const first = await server.waitForLine(({ blocked }) => blocked !== undefined);
+    assert.deepEqual([reportOf(first).isNative, reportOf(first).stack], [true, []]);
+    writeFileSync(fifo, "read at last");
+    assert.equal((await answer).body, "read at last");
+    const report = reportOf(await blockedLine(server, "/fifo"));
+    assert.equal(report.isNative, true);
+    assert.ok(
+      report.stack.some((frame) => placeOf(frame) === `${appPath(app)}:${lineWith('pathname === "/fifo"')}`),
+      report.stack.join("\n"),
+    );
+    // It goes on to serve.
+    assert.equal((await server.get("/hello")).body, "hello");
+  });
+}
+
+test("nothing is watched with --blocked-threshold 0", async (t) => {
+  const fifo = makeFifo(t);
+  const server = await startServer(t, {
+    app,
+    args: ["--model", "async", "--no-access-log", "--blocked-threshold", "0"],
+    env: { FIFO: fifo },
+  });
+  const answer = server.get("/fifo");
+  const { workers } = await server.waitForStatus(
+    ({ workers, atMs }) => atMs - Number(workers[0]?.vitals?.readAtMs ?? atMs) > 1_000,
+  );
+  assert.deepEqual(
+    threadNames(workers[0]!.pid).filter((name) => name === "watchdog"),
+    [],
+  );
+  writeFileSync(fifo, "over");
+  await answer;
+  assert.deepEqual((await server.status()).blocked, []);
+});
+
+test("a loop is held once it has not beaten for nine looks, and told again after ten times as many", () => {
+  const detector = new HoldDetector();
+  const told: number[] = [];
+  for (let atMs = 0; atMs <= 1_000; atMs++) {
+    const heldMs = detector.look(5, atMs);
+    if (heldMs !== null) told.push(heldMs);
+  }
+  assert.deepEqual(told, [9, 90, 900]);
+  assert.equal(detector.look(6, 1_001), null);
+  assert.equal(detector.isFree(7), true);
+});
+
+test("a loop that has not begun to beat is not held", () => {
+  const detector = new HoldDetector();
+  for (let atMs = 0; atMs < 100; atMs++) assert.equal(detector.look(0, atMs), null);
+});
+
+function start(
+  t: TestContext,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
+  const timeout = args.includes("sync") ? ["--run-timeout", "3s"] : [];
+  return startServer(t, { app, args: [...args, ...timeout, "--no-access-log", "--blocked-threshold", "200ms"], env });
+}
+
+function blockedLine(server: TestServer, path: string): Promise<LogLine> {
+  return server.waitForLine((line) => line.blocked !== undefined && reportOf(line).path === path);
+}
+
+function reportOf(line: LogLine): BlockedReport {
+  // The line of the server's own log.
+  return line.blocked as BlockedReport;
+}
+
+/** "/srv/app.ts:12" of "render (/srv/app.ts:12:5)". */
+function placeOf(frame: string): string {
+  return /\(?([^()\s]+:\d+):\d+\)?$/.exec(frame)?.[1] ?? "";
+}
+
+function lineWith(text: string): number {
+  const index = source.findIndex((line) => line.includes(text));
+  assert.notEqual(index, -1);
+  return index + 1;
+}
+
+function makeFifo(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "switchyard-blocked-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const fifo = join(folder, "fifo");
+  execFileSync("mkfifo", [fifo]);
+  return fifo;
+}
+
+function threadNames(pid: number): string[] {
+  return execFileSync("ps", ["-T", "-o", "comm=", "-p", String(pid)], { encoding: "utf8" }).split("\n");
+}
