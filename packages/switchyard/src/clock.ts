@@ -18,3 +18,8 @@ export function wallMs(): number {
 export function loopIdleMs(): number {
   return performance.nodeTiming.idleTime;
 }
+
+/** The machine's own clock that only goes forward (CLOCK_MONOTONIC), in whole microseconds: what systemd compares with. */
+export function monotonicUsec(): bigint {
+  return process.hrtime.bigint() / 1_000n;
+}

@@ -118,6 +118,16 @@ export const errorRecords = {
     when: "The pid file names another server that is running, or it can't be written.",
   },
   SY_LOG_FILE: { fault: "system", exitCode: 97, when: "A log file can't be opened for writing." },
+  SY_ACTIVATION: {
+    fault: "user",
+    exitCode: 98,
+    when: "systemd passed sockets that the server can't choose from or use.",
+  },
+  SY_HANDOVER: {
+    fault: "system",
+    exitCode: 99,
+    when: "The new server that was to take this one's place could not be started; this one goes on.",
+  },
   SY_QUEUE_FULL: {
     fault: "system",
     exitCode: 70,

@@ -137,7 +137,7 @@ class Development {
             settings: now(),
             log,
             readSettings: () => Promise.resolve(now()),
-            startControl: (options) => startControlSocket({ ...options, cwd: process.cwd(), predecessor: null }),
+            startControl: (options) => startControlSocket({ ...options, cwd: process.cwd() }),
             startAdmin: (options) => {
               this.#control = options.control;
               return startAdminServer(options);

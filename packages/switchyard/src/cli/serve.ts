@@ -28,7 +28,6 @@ export async function serve(args: readonly string[]): Promise<number> {
         (await import("../control/socket.ts")).startControlSocket({
           ...options,
           cwd: process.cwd(),
-          predecessor: null,
         }),
       startAdmin: async (options) => (await import("../control/admin.ts")).startAdminServer(options),
     });

@@ -4,7 +4,7 @@
 // is being replaced wait in the kernel's queue. It listens from the moment the first worker is ready.
 
 import { lookup } from "node:dns/promises";
-import { chownSync, lstatSync, unlinkSync } from "node:fs";
+import { chownSync, lstatSync, readFileSync, readlinkSync, unlinkSync } from "node:fs";
 import net, { isIP } from "node:net";
 import { getSystemErrorMap } from "node:util";
 import type { ListeningAddress } from "../app/application.ts";
@@ -30,6 +30,39 @@ export async function bindListeningSocket(settings: ServeSettings, owner: Identi
     );
   } catch (error) {
     throw bindError(error as NodeJS.ErrnoException, unix ?? `${host}:${port}`);
+  }
+}
+
+/**
+ * A socket that somebody else has bound, and that this process has inherited. It may be listening already; nothing is
+ * accepted here.
+ *
+ * @throws {SwitchyardError} `SY_ACTIVATION` when the descriptor is no stream socket.
+ */
+export function adoptListeningSocket(fd: number): ListeningSocket {
+  const handle = (net as unknown as NetWithBinding)._createServerHandle(null, 0, 0, fd);
+  if (typeof handle === "number") {
+    throw new SwitchyardError("SY_ACTIVATION", {
+      saw: `Descriptor ${fd} is not a socket that can be served on (${systemError(handle).code}).`,
+      fix: "Pass a bound TCP or UNIX stream socket (ListenStream= in the socket's unit).",
+    });
+  }
+  const name: { address?: string; family?: string; port?: number } = {};
+  const address = handle.getsockname?.(name) === 0 ? (name as net.AddressInfo) : pathOfSocket(fd);
+  return closedOnce({ fd, address, close: () => handle.close() });
+}
+
+/** Node does not tell the path of an inherited UNIX socket; Linux lists them by inode. */
+function pathOfSocket(fd: number): string {
+  try {
+    const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+    const lines = readFileSync("/proc/net/unix", "utf8").split("\n");
+    // Num RefCount Protocol Flags Type St Inode Path
+    const fields = lines.map((line) => line.trim().split(/\s+/)).find((each) => each[6] === inode);
+    return fields?.[7] ?? "inherited";
+  } catch {
+    // No /proc: the name is for the log alone.
+    return "inherited";
   }
 }
 
@@ -125,7 +158,7 @@ interface BoundSocket {
 interface NetWithBinding {
   readonly BoundSocket?: new (options: { host?: string; port?: number; path?: string }) => BoundSocket;
   /** How node:cluster itself binds a shared socket, in every version that has no BoundSocket. */
-  _createServerHandle(address: string, port: number, addressType: number): RawHandle | number;
+  _createServerHandle(address: string | null, port: number, addressType: number, fd?: number): RawHandle | number;
 }
 
 interface RawHandle {

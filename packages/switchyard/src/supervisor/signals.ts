@@ -3,6 +3,7 @@
 //   TERM          drain, then end            INT           end soon         either of them again   end now
 //   HUP           reload                   USR1          open log files again
 //   TTIN          one worker more          TTOU          one worker less
+//   USR2          another server in this one's place, on the same socket
 
 import { isatty } from "node:tty";
 
@@ -13,6 +14,7 @@ export interface SignalActions {
   readonly reload: () => void;
   readonly scaleBy: (processes: 1 | -1) => void;
   readonly reopenLogs: () => void;
+  readonly handOver: () => void;
 }
 
 /** Listens until the returned function is called. */
@@ -39,6 +41,7 @@ export function onSignals(actions: SignalActions): () => void {
     SIGTTOU: () => actions.scaleBy(-1),
     // Node would open its inspector's port.
     SIGUSR1: () => actions.reopenLogs(),
+    SIGUSR2: () => actions.handOver(),
   };
   const entries = Object.entries(listeners);
   for (const [signal, listener] of entries) process.on(signal, listener);

@@ -216,6 +216,14 @@ export class Steering {
     });
   }
 
+  /** Does something that no change of the workers may run beside. */
+  whenServing(name: string, action: () => Promise<void>): Promise<void> {
+    return this.#changes.run(name, async () => {
+      this.#assertServing();
+      await action();
+    });
+  }
+
   /** A balancer has answered. */
   settle(id: number, error: Error | null): void {
     const asked = this.#asked.get(id);

@@ -22,19 +22,22 @@ import { ProcessHandle } from "../pool/process-handle.ts";
 import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
+import { activatedFd } from "./activation.ts";
 import { BlockedLoops, blockedText } from "./blocked-loops.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Figures } from "./figures.ts";
+import { type Handover, startSuccessor, successorFd, takeHandover } from "./handover.ts";
 import { LanePool } from "./lane-pool.ts";
 import { allQueues, laneSnapshots } from "./lane-status.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
-import { bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
+import { adoptListeningSocket, bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
 import { assertFree, writePidFile } from "./pid-file.ts";
 import { become, identityFor } from "./privileges.ts";
 import { retireWithinMs } from "./reload.ts";
+import { connectService, type Service } from "./service.ts";
 import { onSignals } from "./signals.ts";
 import { type Now, Steering } from "./steering.ts";
 import { readTlsFiles } from "./tls-files.ts";
@@ -49,9 +52,17 @@ export interface SupervisorParts {
     control: ServerControl;
   }) => Promise<Admin>;
   /** Makes the control socket. Not called when the settings want none. */
-  readonly startControl: (options: { path: string | null; control: ServerControl }) => Promise<{ close(): void }>;
+  readonly startControl: (options: ControlOptions) => Promise<{ close(): void }>;
   /** Reads the settings again, by what the config file says now. */
   readonly readSettings: () => Promise<ServeSettings>;
+}
+
+export interface ControlOptions {
+  /** Null for the place where the commands look. */
+  readonly path: string | null;
+  /** The process whose place this server takes. */
+  readonly predecessor: number | null;
+  readonly control: ServerControl;
 }
 
 interface Admin {
@@ -62,26 +73,33 @@ interface Admin {
 /** Runs the server until it is told to stop, and returns the command's exit code. */
 export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const { settings } = parts;
-  if (settings.pidFile !== null) assertFree(settings.pidFile, null);
+  const handover = takeHandover();
+  const activated = handover === null ? activatedFd() : null;
+  if (settings.pidFile !== null) assertFree(settings.pidFile, handover?.predecessor ?? null);
   assertLogFiles(settings);
   const cpus = readCpus();
   const lanes = lanesOf(settings, cpus);
   const now = { settings, plan: workerPlan(settings, cpus), tls: readTlsFiles(settings), lanes };
-  const identity = identityFor(settings);
-  const socket = await bindListeningSocket(settings, identity);
+  // A successor has the rights that its predecessor was left with.
+  const identity = handover === null ? identityFor(settings) : null;
+  const inherited = handover === null ? activated : successorFd;
+  const socket = inherited === null ? await bindListeningSocket(settings, identity) : adoptListeningSocket(inherited);
   if (identity !== null) become(identity);
-  const supervisor = new Supervisor({ ...parts, socket }, now);
-  const pidFile = settings.pidFile === null ? null : writePidFile(settings.pidFile);
+  const service = connectService(parts.log);
+  const supervisor = new Supervisor({ ...parts, socket, handover, service }, now);
   try {
     return await supervisor.run();
   } finally {
-    pidFile?.close();
+    service.close();
     socket.close();
   }
 }
 
 interface Parts extends Omit<SupervisorParts, "settings"> {
   readonly socket: ListeningSocket;
+  /** The server that this one takes the place of. */
+  readonly handover: Handover | null;
+  readonly service: Service;
 }
 
 class Supervisor implements ServerControl {
@@ -100,6 +118,7 @@ class Supervisor implements ServerControl {
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
+  #pidFile: { close(): void } | null = null;
   /** Workers that a balancer has started, by process. */
   readonly #ownWorkers = new Map<Member, readonly number[]>();
   #lastWatch: LastWatch | null = null;
@@ -184,16 +203,21 @@ class Supervisor implements ServerControl {
       scaleBy: (processes) =>
         void this.#steering.scaleBy(processes).catch((error) => this.#logFailure("Scaling", error)),
       reopenLogs: () => this.reopenLogs(),
+      handOver: () => void this.#handOver().catch((error) => this.#logFailure("Replacing the server", error)),
     });
     try {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
       const started = Promise.all([this.#pool.start(), this.#steering.startLanePool()]);
       started.catch(() => {});
-      this.#control = await this.#startControl();
-      this.#admin = await this.#startAdmin();
+      const { handover } = this.#parts;
+      if (handover === null) await this.#openOwn();
       await Promise.race([started, ended]);
       if (this.#phase === "starting") {
         this.#phase = "serving";
+        if (handover !== null) {
+          await handover.takeOver();
+          await this.#openOwn();
+        }
         // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
         this.#lastWatch = startLastWatch();
         this.#updateLastWatch();
@@ -203,14 +227,29 @@ class Supervisor implements ServerControl {
     } finally {
       forgetSignals();
       this.#figures.stop();
-      this.#admin?.close();
-      this.#control?.close();
+      this.#closeOwn();
       this.#pool.killAll("the server ends");
       this.#lanePool.killAll("the server ends");
       this.#lanePool.close();
       this.#lastWatch?.close();
       this.#connections.close();
     }
+  }
+
+  /** What only one server can have at a time. */
+  async #openOwn(): Promise<void> {
+    const { pidFile } = this.#steering.now.settings;
+    if (pidFile !== null) this.#pidFile = writePidFile(pidFile);
+    this.#control = await this.#startControl();
+    this.#admin = await this.#startAdmin();
+  }
+
+  #closeOwn(): void {
+    for (const each of [this.#admin, this.#control, this.#pidFile]) each?.close();
+    // Not twice: by then the files may be a successor's.
+    this.#admin = null;
+    this.#control = null;
+    this.#pidFile = null;
   }
 
   #startLoop(slot: number): ProcessHandle {
@@ -344,6 +383,7 @@ class Supervisor implements ServerControl {
     if (this.#admin !== null) log.info({ url: this.#admin.url }, `Status page: ${this.#admin.url}`);
     const url = urlOf(socket, tls !== null);
     log.info({ url }, `Serving at ${url}`);
+    this.#parts.service.ready(`Serving at ${url}`);
   }
 
   async #startAdmin(): Promise<Admin | null> {
@@ -356,8 +396,9 @@ class Supervisor implements ServerControl {
     const { controlSocket } = this.#steering.now.settings;
     if (controlSocket === null) return null;
     const isAsked = controlSocket !== "auto";
+    const predecessor = this.#parts.handover?.predecessor ?? null;
     try {
-      return await this.#parts.startControl({ path: isAsked ? controlSocket : null, control: this });
+      return await this.#parts.startControl({ path: isAsked ? controlSocket : null, predecessor, control: this });
     } catch (error) {
       if (isAsked) throw error;
       // A container may have no folder that can be written to; the server needs none.
@@ -411,8 +452,14 @@ class Supervisor implements ServerControl {
     return { ...lane, workers: null, model: settings.model === "greenlet" ? "greenlet" : "async" };
   }
 
-  reload(): Promise<void> {
-    return this.#steering.reload();
+  async reload(): Promise<void> {
+    const { service } = this.#parts;
+    service.reloading();
+    try {
+      await this.#steering.reload();
+    } finally {
+      if (this.#phase === "serving") service.ready("Serving");
+    }
   }
 
   scale(lane: string, workers: number): Promise<void> {
@@ -441,6 +488,7 @@ class Supervisor implements ServerControl {
 
   #stop(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
     const { lameDuckMs } = this.#steering.now.settings;
+    this.#parts.service.stopping();
     if (how === "quick" || lameDuckMs === 0) {
       this.#drain(how, signal);
     } else if (this.#phase === "serving") {
@@ -465,13 +513,36 @@ class Supervisor implements ServerControl {
       { signal, withinMs },
       `${signal ?? "Told to stop"}: no new requests; ending when those in flight are answered, in ${withinMs} ms at the latest.`,
     );
-    const stopByMs = nowMs() + withinMs;
-    const stopped = this.#pool.stop(withinMs);
-    // The loops' requests are in it until then.
-    const allStopped = stopped.then(() => this.#lanePool.stop(Math.max(0, stopByMs - nowMs())));
-    void allStopped.then(() => {
+    void this.#stopAll(withinMs, false).then(() => {
       log.info({}, "Stopped.");
       this.#resolveEnd(this.#exitCode);
+    });
+  }
+
+  async #stopAll(withinMs: number, handsOver: boolean): Promise<void> {
+    const stopByMs = nowMs() + withinMs;
+    await this.#pool.stop(withinMs, handsOver);
+    // The loops' requests are in it until then.
+    await this.#lanePool.stop(Math.max(0, stopByMs - nowMs()));
+  }
+
+  /** Another server, of the same command line, takes the socket over; this one finishes what it has. */
+  #handOver(): Promise<void> {
+    return this.#steering.whenServing("hand over", async () => {
+      const { log, socket, service } = this.#parts;
+      const { settings } = this.#steering.now;
+      log.info({}, "A new server is started in the place of this one.");
+      const successor = await startSuccessor({ fd: socket.fd, withinMs: settings.startTimeoutMs + successorGraceMs });
+      service.succeeded(successor.pid);
+      this.#phase = "draining";
+      this.#closeOwn();
+      socket.close();
+      successor.release();
+      log.info({ successor: successor.pid }, `Process ${successor.pid} serves now; this one finishes what it has.`);
+      void this.#stopAll(retireWithinMs(settings), true).then(() => {
+        log.info({}, "Stopped: another server has taken over.");
+        this.#resolveEnd(this.#exitCode);
+      });
     });
   }
 
@@ -489,6 +560,8 @@ class Supervisor implements ServerControl {
 
 /** What requests in flight have of a quick stop, in milliseconds. */
 const quickStopMs = 1_000;
+/** How much longer than its workers a successor may take to be ready, in milliseconds. */
+const successorGraceMs = 10_000;
 /** How much longer than the drain's deadline a loop worker may take to end, in milliseconds: its application cleans up. */
 const workerPatienceMs = 1_000;
 /** A balancer gives its clients a last moment, and then its own workers theirs. */

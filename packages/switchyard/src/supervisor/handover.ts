@@ -1,0 +1,95 @@
+// Replacing the server itself (SIGUSR2): a new supervisor is started with the command line of this one, on the listening
+// socket of this one, so that a new version of Switchyard or of Node takes over without a refused connection.
+//
+//   this server                                   its successor
+//   startSuccessor ──inherits the socket──►       starts its workers on it
+//                  ◄──────────── ready ───        all are ready, and serve
+//   closes its status page, its control socket
+//                  ───────── released ──►         opens its own, says that it serves
+//   drains, ends                                  goes on
+//
+// A successor that ends before it is ready changes nothing: this server goes on.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { SwitchyardError } from "../errors.ts";
+
+/** Tells a process that it is a successor, and the number of its predecessor. */
+const variable = "SWITCHYARD_SUCCEEDS";
+/** Where the socket is in the successor: after stdin, stdout, stderr and the IPC channel. */
+export const successorFd = 4;
+
+type Word = "ready" | "released";
+
+export interface Handover {
+  readonly predecessor: number;
+  /** This server serves. Resolves when the predecessor has let go of what only one of the two can have. */
+  takeOver(): Promise<void>;
+}
+
+/** What this process was handed by a predecessor, or null when it was started by anybody else. Asked once. */
+export function takeHandover(): Handover | null {
+  const said = process.env[variable];
+  delete process.env[variable];
+  if (said === undefined || process.send === undefined) return null;
+  const predecessor = Number(said);
+  return {
+    predecessor,
+    takeOver: () =>
+      new Promise((resolve) => {
+        // It may be gone by now, which releases everything.
+        process.once("disconnect", resolve);
+        process.once("message", () => {
+          process.disconnect?.();
+        });
+        process.send?.("ready" satisfies Word, undefined, undefined, (error) => {
+          if (error !== null) resolve();
+        });
+      }),
+  };
+}
+
+export interface Successor {
+  readonly pid: number;
+  /** Lets it have what only one server can have. */
+  release(): void;
+}
+
+/**
+ * Starts a successor. Resolves when it serves.
+ *
+ * @throws {SwitchyardError} `SY_HANDOVER` when it ends, or is not ready in time, and then it is ended.
+ */
+export function startSuccessor({ fd, withinMs }: { fd: number; withinMs: number }): Promise<Successor> {
+  const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    stdio: ["ignore", "inherit", "inherit", "ipc", fd],
+    env: { ...process.env, [variable]: String(process.pid) },
+  });
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => {
+      reject(failed(`was not ready after ${withinMs} ms`));
+      child.kill("SIGKILL");
+    }, withinMs);
+    child.once("error", (error) => reject(failed(`could not be started (${error.message})`)));
+    child.once("exit", (code, signal) => {
+      clearTimeout(late);
+      reject(failed(`ended with ${signal ?? `exit code ${code}`} before it was ready`));
+    });
+    child.once("message", () => {
+      clearTimeout(late);
+      resolve({ pid: child.pid ?? -1, release: () => release(child) });
+    });
+  });
+}
+
+function release(child: ChildProcess): void {
+  // It hears of our end too, if it comes before this.
+  child.send("released" satisfies Word, () => {});
+  child.unref();
+}
+
+function failed(why: string): SwitchyardError {
+  return new SwitchyardError("SY_HANDOVER", {
+    saw: `The new server ${why}.`,
+    fix: "Look above for what it printed; this server goes on.",
+  });
+}

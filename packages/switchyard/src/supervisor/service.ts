@@ -1,0 +1,62 @@
+// What systemd is told of the server's state (sd_notify(3)), by way of the program systemd-notify.
+//
+// The socket that takes such messages is a UNIX datagram socket, which Node can't send to. (docs/decisions/systemd.md)
+// Without NOTIFY_SOCKET in the environment nothing is done, and nothing of this is loaded.
+
+import { spawn } from "node:child_process";
+import { monotonicUsec } from "../clock.ts";
+import type { Log } from "../log/log.ts";
+
+export interface Service {
+  ready(status: string): void;
+  reloading(): void;
+  stopping(): void;
+  /** Another process is the server now. */
+  succeeded(pid: number): void;
+  close(): void;
+}
+
+const silent: Service = { ready() {}, reloading() {}, stopping() {}, succeeded() {}, close() {} };
+
+export function connectService(log: Log): Service {
+  const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = process.env;
+  if (NOTIFY_SOCKET === undefined || NOTIFY_SOCKET === "") return silent;
+  const env = { ...process.env };
+  for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete process.env[name];
+
+  let last: Promise<void> = Promise.resolve();
+  let hasFailed = false;
+  const send = (...fields: string[]) => {
+    // One after the other: a message that overtakes another would tell the wrong state.
+    last = last
+      .then(() => notify([`--pid=${process.pid}`, ...fields], env))
+      .catch((error) => {
+        if (!hasFailed)
+          log.warn({ err: error }, "systemd can't be told how the server is: systemd-notify does not run.");
+        hasFailed = true;
+      });
+  };
+
+  const watchdogUsec = Number(WATCHDOG_USEC);
+  const isWatched = watchdogUsec > 0 && (WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === process.pid);
+  // Twice in the time that systemd waits, as sd_watchdog_enabled(3) recommends.
+  const watchdog = isWatched ? setInterval(() => send("WATCHDOG=1"), watchdogUsec / 2_000).unref() : null;
+  return {
+    ready: (status) => send("READY=1", `STATUS=${status}`),
+    reloading: () => send("RELOADING=1", `MONOTONIC_USEC=${monotonicUsec()}`),
+    stopping: () => send("STOPPING=1"),
+    succeeded: (pid) => send(`MAINPID=${pid}`),
+    close: () => {
+      if (watchdog !== null) clearInterval(watchdog);
+    },
+  };
+}
+
+function notify(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+  const child = spawn("systemd-notify", args, { stdio: "ignore", env });
+  child.unref();
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`systemd-notify ended with ${code}`))));
+  });
+}
