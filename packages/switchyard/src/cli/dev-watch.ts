@@ -44,7 +44,7 @@ export class LoadedFiles {
   #open(folder: string): void {
     try {
       const watcher = watch(folder, (_event, name) => {
-        if (name !== null && this.#counts(folder, name)) this.#told(join(folder, name));
+        if (name !== null && this.#counts(folder, name)) this.told(join(folder, name));
       });
       watcher.on("error", (error) => this.#onFailure(error, folder));
       this.#watchers.set(folder, watcher);
@@ -60,7 +60,8 @@ export class LoadedFiles {
     return codeEndings.has(ending) && !basename(name).startsWith(".#");
   }
 
-  #told(file: string): void {
+  /** A file has changed, whoever says so. */
+  told(file: string): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       this.#timer = null;

@@ -4,7 +4,7 @@
 // application can't be loaded, one of our own takes its place and answers with the error, until the next change. Nothing
 // that an application does at its load ends the command.
 
-import { type FSWatcher, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { type FSWatcher, mkdtempSync, readFileSync, rmSync, statSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { extname, join, relative } from "node:path";
 import { nowMs } from "../clock.ts";
@@ -216,8 +216,12 @@ class Development {
 
   /** Watches what has been loaded: with the application itself, which may not have come so far. */
   #watch(): void {
-    const loaded = listed(this.#list).filter((file) => !file.startsWith(this.#folder));
-    this.#files.watch(new Set([this.#settings.app, ...loaded]));
+    const loaded = listed(this.#list);
+    // Our own stand-ins for an application that does not load.
+    for (const file of loaded.keys()) if (file.startsWith(this.#folder)) loaded.delete(file);
+    this.#files.watch(new Set([this.#settings.app, ...loaded.keys()]));
+    // What was changed after it was loaded and before it was watched.
+    for (const [file, mtimeMs] of loaded) if (hasChanged(file, mtimeMs)) this.#files.told(file);
   }
 }
 
@@ -226,13 +230,28 @@ function ownModule(name: "preload" | "error-application"): URL {
   return new URL(`../dev/${name}${extname(import.meta.url)}`, import.meta.url);
 }
 
-function listed(file: string): string[] {
+/** The files that were loaded, each with the time of its last change then. */
+function listed(list: string): Map<string, number> {
+  const lines = textOf(list).split("\n");
+  return new Map(
+    lines
+      .filter((line) => line.includes("\t"))
+      .map((line) => {
+        const at = line.lastIndexOf("\t");
+        return [line.slice(0, at), Number(line.slice(at + 1))];
+      }),
+  );
+}
+
+function textOf(file: string): string {
   try {
-    return readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line !== "");
+    return readFileSync(file, "utf8");
   } catch {
     // Nothing has been loaded yet.
-    return [];
+    return "";
   }
+}
+
+function hasChanged(file: string, mtimeMs: number): boolean {
+  return (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? mtimeMs) !== mtimeMs;
 }

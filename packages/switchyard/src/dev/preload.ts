@@ -1,9 +1,9 @@
 // Loaded into every process of `switchyard dev` before anything else: writes down which files of the application are
-// loaded, one a line, so that they can be watched; and opens the inspector when that is wanted.
+// loaded, one a line with the time of its last change, so that they can be watched; and opens the inspector when that is wanted.
 //
 // It uses nothing but Node, and is quiet about what it can't do: the application must load as it would without it.
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, statSync } from "node:fs";
 import { registerHooks } from "node:module";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,8 @@ if (inspect !== undefined && isMainThread && runsApplication) openInspector(Numb
 function note(file: string, url: string): void {
   try {
     const path = fileURLToPath(url);
-    if (!path.startsWith(ownFolder) && !/[\\/]node_modules[\\/]/.test(path)) appendFileSync(file, `${path}\n`);
+    if (!path.startsWith(ownFolder) && !/[\\/]node_modules[\\/]/.test(path))
+      appendFileSync(file, `${path}\t${statSync(path).mtimeMs}\n`);
   } catch {
     // The list is gone: the command that reads it has ended, and so will this process.
   }
