@@ -3,7 +3,7 @@
 import { isatty } from "node:tty";
 import { toggle } from "../config/values.ts";
 import { ask, findSocket } from "../control/client.ts";
-import type { ServerStatus, WorkerSnapshot } from "../metrics/snapshot.ts";
+import type { LaneSnapshot, ServerStatus, WorkerSnapshot } from "../metrics/snapshot.ts";
 import { flagsHelp, parseCommandLine } from "./command-flags.ts";
 import { printText } from "./print.ts";
 import { controlFlag, noArguments } from "./steer.ts";
@@ -20,7 +20,7 @@ type View = "status" | "workers" | "lanes";
 const views: Record<View, { shows: (status: ServerStatus) => string; json: (status: ServerStatus) => unknown }> = {
   status: { shows: statusText, json: (status) => status },
   workers: { shows: workersText, json: ({ workers }) => workers },
-  lanes: { shows: lanesText, json: lanesOf },
+  lanes: { shows: lanesText, json: ({ lanes }) => lanes },
 };
 
 const prose: Record<View, string> = {
@@ -102,26 +102,18 @@ function workersText({ workers }: ServerStatus): string {
   return table(workerColumns, workers);
 }
 
-interface Lane {
-  readonly name: string;
-  readonly model: string;
-  readonly workers: number;
-  readonly inFlight: number;
-}
+const laneColumns: readonly Column<LaneSnapshot>[] = [
+  { head: "lane", cell: ({ name }) => name },
+  { head: "model", cell: ({ model }) => model },
+  { head: "workers", cell: ({ workers }) => (workers === null ? "the loops" : `${workers.live}`) },
+  { head: "queued", cell: ({ queue }) => queue?.length ?? 0 },
+  { head: "in flight", cell: ({ requests }) => requests.inFlight },
+  { head: "answered", cell: ({ requests }) => requests.answered },
+  { head: "failed", cell: ({ requests }) => requests.failed },
+  { head: "from", cell: ({ origin }) => origin },
+  { head: "match", cell: ({ methods, match }) => [...(methods ?? []), ...match].join(" ") },
+];
 
-/** A server without lanes has one, for every request. */
-function lanesOf({ model, workersWanted, totals }: ServerStatus): Lane[] {
-  return [{ name: "default", model, workers: workersWanted, inFlight: totals.inFlight }];
-}
-
-function lanesText(status: ServerStatus): string {
-  return table<Lane>(
-    [
-      { head: "lane", cell: ({ name }) => name },
-      { head: "model", cell: ({ model }) => model },
-      { head: "workers", cell: ({ workers }) => workers },
-      { head: "in flight", cell: ({ inFlight }) => inFlight },
-    ],
-    lanesOf(status),
-  );
+function lanesText({ lanes }: ServerStatus): string {
+  return table(laneColumns, lanes);
 }

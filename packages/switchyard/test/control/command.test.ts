@@ -72,7 +72,7 @@ test("status, workers and lanes show the server that was started in the same fol
     JSON.parse((await run("workers", "--json")).stdout).map(({ worker }: { worker: number }) => worker),
     [1, 2],
   );
-  assert.match((await run("lanes")).stdout, /^default +hybrid +2 +0$/m);
+  assert.match((await run("lanes")).stdout, /^default +async +the loops +0 +0/m);
 });
 
 for (const model of ["hybrid", "sync"]) {
