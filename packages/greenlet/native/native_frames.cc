@@ -27,12 +27,14 @@ namespace {
 
 constexpr char kFunctionCall[] = "_ZN2v88Function4CallEPNS_7IsolateENS_5LocalINS_7ContextEEENS3_INS_5ValueEEEiPS7_";
 
-// What V8 writes into a frame of compiled code of a regular expression, in place of a function. No header tells it; the
-// test of interrupted matches fails where it is another.
-#if V8_MAJOR_VERSION >= 14
+// What V8 writes into a frame of compiled code of a regular expression, in place of a function. No header tells it: it was
+// read in Node 24 (V8 13.6) and 26 (14.6). Of any other V8 nothing is known, and nothing is interrupted.
+#if V8_MAJOR_VERSION == 13
+constexpr uintptr_t kRegularExpressionFrame = 62;
+#elif V8_MAJOR_VERSION == 14
 constexpr uintptr_t kRegularExpressionFrame = 46;
 #else
-constexpr uintptr_t kRegularExpressionFrame = 46;
+constexpr uintptr_t kRegularExpressionFrame = 0;
 #endif
 
 struct CodeRange {
@@ -118,6 +120,8 @@ __attribute__((no_sanitize("address"))) bool HasNativeCaller(uintptr_t first_fra
 }
 
 __attribute__((no_sanitize("address"))) uintptr_t DepthInRegularExpression(uintptr_t first_frame) {
+  constexpr uintptr_t kAlwaysTheLeast = 1;
+  if (kRegularExpressionFrame == 0) return kAlwaysTheLeast;
   static const CompiledCode compiled = FindCompiledCode();
   for (auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); frame != first_frame;) {
     const auto* const words = reinterpret_cast<const uintptr_t*>(frame);
