@@ -82,14 +82,30 @@ function answer(request: IncomingMessage, response: ServerResponse, { pathname, 
   }
 }
 
-function sendReadiness(response: ServerResponse, { phase, workers }: ServerStatus): void {
+function sendReadiness(response: ServerResponse, status: ServerStatus): void {
+  const { phase, workers } = status;
   if (phase === "leaving" || phase === "draining") {
     send(response, 503, "text/plain; charset=utf-8", "the server is stopping\n");
     return;
   }
   const ready = workers.filter((worker) => worker.state === "ready").length;
-  const text = ready > 0 ? `ok: ${ready} workers are ready\n` : "no worker is ready\n";
-  send(response, ready > 0 ? 200 : 503, "text/plain; charset=utf-8", text);
+  const unready = unreadyLanes(status);
+  const isReady = ready > 0 && unready.length === 0;
+  const why = ready === 0 ? "no worker is ready" : `no worker is ready for: ${unready.join(", ")}`;
+  send(
+    response,
+    isReady ? 200 : 503,
+    "text/plain; charset=utf-8",
+    isReady ? `ok: ${ready} workers are ready\n` : `${why}\n`,
+  );
+}
+
+/** The lanes that nobody could serve at this moment. A lane without workers of its own runs in the loop workers. */
+function unreadyLanes({ lanes, workers }: ServerStatus): string[] {
+  const isServed = (lane: string | null) => workers.some((each) => each.lane === lane && each.state === "ready");
+  return lanes
+    .filter(({ name, workers: own }) => (own === null ? !isServed(null) : own.min > 0 && !isServed(name)))
+    .map(({ name }) => name);
 }
 
 function send(response: ServerResponse, status: number, type: string, body: string): void {

@@ -4,7 +4,7 @@
 // bytes), `_total` for what only grows. (prometheus.io/docs/practices/naming)
 
 import type { HistogramData } from "./histogram.ts";
-import { deathKinds, type RequestCounts, type ServerStatus, type Vitals } from "./snapshot.ts";
+import { deathKinds, type QueueSnapshot, type RequestCounts, type ServerStatus, type Vitals } from "./snapshot.ts";
 
 export type Labels = Readonly<Record<string, string | number>>;
 
@@ -86,7 +86,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     unit: "requests",
     labels: ["lane"],
     help: "Requests that wait for a sync worker.",
-    read: ({ queue }) => (queue === null ? [] : [{ labels: { lane: "default" }, value: queue.length }]),
+    read: ofQueues(({ length }) => length),
   },
   {
     name: "switchyard_queue_limit",
@@ -94,7 +94,7 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     unit: "requests",
     labels: ["lane"],
     help: "Requests that may wait for a sync worker; one more is answered 503.",
-    read: ({ queue }) => (queue === null ? [] : [{ labels: { lane: "default" }, value: queue.limit }]),
+    read: ofQueues(({ limit }) => limit),
   },
   {
     name: "switchyard_workers",
@@ -237,6 +237,12 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     read: ({ deathCounts }) => deathKinds.map((cause) => ({ labels: { cause }, value: deathCounts[cause] })),
   },
 ];
+
+/** One sample for each lane that has a queue. */
+function ofQueues(value: (queue: QueueSnapshot) => number): (status: ServerStatus) => Sample[] {
+  return ({ lanes }) =>
+    lanes.flatMap(({ name, queue }) => (queue === null ? [] : [{ labels: { lane: name }, value: value(queue) }]));
+}
 
 /** One sample for each worker that has told its vitals. */
 function ofVitals(value: (vitals: Vitals, nowMs: number) => number): (status: ServerStatus) => Sample[] {

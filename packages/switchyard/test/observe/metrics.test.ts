@@ -8,7 +8,10 @@ import { startGate } from "../harness/gate.ts";
 import { models } from "../harness/models.ts";
 import { get, startServer, type TestServer } from "../harness/server.ts";
 
-for (const { name, args, model } of models) {
+/** Where every worker serves the one lane that there is. */
+const shapes = models.filter(({ args }) => !args.includes("--lane"));
+
+for (const { name, args, model } of shapes) {
   test(`${name}: requests are counted by outcome, and how long they ran is told`, async (t) => {
     const gate = await startGate(t);
     gate.open();
@@ -78,7 +81,7 @@ for (const { name, args, model } of models) {
   });
 }
 
-for (const { name, args, model } of models.filter(({ name }) => name !== "sync --threads 2")) {
+for (const { name, args, model } of shapes.filter(({ name }) => name !== "sync --threads 2")) {
   test(`${name}: no count goes backwards when workers die`, async (t) => {
     const server = await start(t, args);
     let answered = 0;
@@ -107,6 +110,18 @@ for (const { name, args, model } of models.filter(({ name }) => name !== "sync -
     }
   });
 }
+
+test("each lane has a queue and counts of its own", async (t) => {
+  const server = await start(t, ["--model", "async", "--lane", "/run=sync:1"]);
+  assert.equal((await server.get("/run")).status, 200);
+  assert.equal((await server.get("/pid")).status, 200);
+  const { lanes } = await server.status();
+  const lane = lanes.find(({ match }) => match.includes("/run"))!.name;
+  const answered = (each: Metrics, name: string) => each.value("requests_total", { lane: name, outcome: "answered" });
+  const metrics = await metricsWhere(server, (each) => answered(each, lane) === 1 && answered(each, "default") === 1);
+  assert.equal(metrics.value("queue_length", { lane }), 0);
+  assert.equal(metrics.value("queue_length", { lane: "default" }), undefined);
+});
 
 interface Family {
   readonly name: string;

@@ -1,0 +1,27 @@
+// /readyz: whether each lane has a worker, from the outside as a probe sees it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { get, startServer } from "../harness/server.ts";
+
+test("a server whose only worker died is not ready until another is", async (t) => {
+  const server = await startServer(t, { app: "faults/app.mjs", args: ["--model", "async", "--no-access-log"] });
+  const page = {
+    url: String((await server.waitForLine(({ msg }) => msg?.startsWith("Status page: ") ?? false)).url),
+  };
+  const readiness = () => get(`${page.url}readyz`);
+  assert.equal((await readiness()).status, 200);
+  const { workers } = await server.status();
+  process.kill(workers[0]!.pid, "SIGKILL");
+  for (;;) {
+    const answer = await readiness();
+    if (answer.status !== 200) {
+      assert.equal(answer.status, 503);
+      assert.match(answer.body, /^no worker is ready/);
+      break;
+    }
+  }
+  assert.equal((await get(`${page.url}livez`)).status, 200);
+  while ((await readiness()).status !== 200) await server.status();
+  assert.notEqual((await server.status()).workers[0]?.pid, workers[0]!.pid);
+});
