@@ -62,10 +62,12 @@ export class Evidence {
     }
   }
 
-  /** A request has held the loop for long. It was counted, if its route was known then. */
+  /** A request has held the loop for long. It was counted, if its route was known then; the first one makes it known. */
   record({ response, heldMs, waitedMs }: Hold, nowMs: number): void {
+    const size = this.#entries.size;
     const entry = this.#entryOf(response.req, nowMs);
-    if (entry === null) return;
+    // The first time that a route runs in a worker, code is compiled and caches are filled.
+    if (entry === null || this.#entries.size > size) return;
     entry.holds++;
     entry.requests = Math.max(entry.requests, entry.holds);
     entry.heldMs += heldMs;

@@ -34,6 +34,9 @@ export interface HoldMeterOptions {
 const heldMs = Symbol("heldMs");
 const idleAtBeginMs = Symbol("idleAtBeginMs");
 
+/** In place of a length of time. */
+const told = -1;
+
 interface Measured extends ServerResponse {
   /** Longest so far, of one that is not answered yet. */
   [heldMs]?: number;
@@ -56,32 +59,19 @@ export class HoldMeter {
     };
   }
 
-  /** Runs a part of a request whose begin and end are known; the first one is its handler. */
-  measure(response: ServerResponse, part: () => void): void {
-    if (this.#depth > 0) {
-      part();
-      return;
-    }
-    const beginMs = this.begin();
-    try {
-      part();
-    } finally {
-      this.end(response, beginMs);
-    }
-  }
-
-  /** For who can't spare a closure: `end` must follow in any case, with what this returns. */
+  /** A part of a request begins; the first one is its handler. `end` must follow in any case, with what this returns. */
   begin(): number {
-    this.#depth++;
+    // A part within a part is measured with it.
+    if (this.#depth++ > 0) return 0;
     const { runDelay } = this.#options;
     if (runDelay.isWatched) runDelay.mark();
     return nowMs();
   }
 
   end(response: Measured, beginMs: number): void {
+    if (--this.#depth > 0) return;
     const endMs = nowMs();
     const idleMs = loopIdleMs();
-    this.#depth--;
     this.#busyAtMark = endMs - idleMs;
     const tookMs = endMs - beginMs;
     const held = tookMs < this.#options.thresholdMs ? 0 : this.#options.runDelay.without(tookMs);
@@ -108,8 +98,11 @@ export class HoldMeter {
   }
 
   #tell(response: Measured, held: number, idleMs: number): void {
+    if (response[heldMs] === told) return;
     const longest = Math.max(held, response[heldMs] ?? 0);
     if (longest < this.#options.thresholdMs) return;
+    // Events of its body may follow the answer.
+    response[heldMs] = told;
     this.#options.onHold({ response, heldMs: longest, waitedMs: idleMs - (response[idleAtBeginMs] ?? idleMs) });
   }
 }

@@ -36,8 +36,12 @@ export class MovedRoutes {
   }
 }
 
-function mayMove({ headers }: IncomingMessage): boolean {
+function mayMove(request: IncomingMessage): boolean {
+  const { headers } = request;
   if (headers.accept?.includes("text/event-stream") === true || headers.upgrade !== undefined) return false;
   if (headers["transfer-encoding"] !== undefined) return false;
+  // HTTP/2 needs no such field; its requests have a stream (RFC 9113 §8.1), which the types of HTTP/1.1 lack.
+  const { stream } = request as { stream?: { endAfterHeaders?: boolean } };
+  if (stream?.endAfterHeaders === false && headers["content-length"] === undefined) return false;
   return Number(headers["content-length"] ?? 0) <= maxMovedBodyBytes;
 }

@@ -39,7 +39,9 @@ export type Change =
 const windowMs = 5_000;
 /** Holds in the window that a route is moved for, at least. */
 const holdsToMove = 3;
-/** And at least this share of its requests: a collection of garbage may make any request a long one. */
+/** Holds after which sync workers are started, since they take a moment to be ready. */
+const holdsToSuspect = 2;
+/** At least this share of its requests must have done so: a collection of garbage may make any request a long one. */
 const shareToMove = 0.05;
 /** How much of its time a route may wait for other things, and still have a worker to itself meanwhile. */
 const maxWaitedShare = 0.75;
@@ -81,14 +83,15 @@ interface RouteRecord {
 export class AutoPolicy {
   readonly #records = new Map<string, RouteRecord>();
   #forgotten = 0;
+  #isSuspicious = false;
 
   get moves(): readonly Move[] {
     return [...this.#records.values()].flatMap(({ move }) => (move === null ? [] : [move]));
   }
 
-  /** Whether any route has held a loop: sync workers may be wanted soon. */
-  get hasEvidence(): boolean {
-    return this.#records.size > 0;
+  /** Whether a route has held a loop often enough for sync workers to be wanted soon. */
+  get isSuspicious(): boolean {
+    return this.#isSuspicious;
   }
 
   /** Routes that were forgotten because there were too many. */
@@ -104,6 +107,7 @@ export class AutoPolicy {
     if (record.isBarred || record.move !== null) return [];
     record.sightings = [...record.sightings.filter(({ atMs }) => nowMs - atMs <= windowMs), { atMs: nowMs, evidence }];
     const sum = sumOf(record.sightings);
+    if (sum.holds >= holdsToSuspect) this.#isSuspicious = true;
     if (sum.holds < holdsToMove || sum.holds < shareToMove * sum.requests) return [];
     if (sum.waitedMs > maxWaitedShare * (sum.waitedMs + sum.heldMs)) return [];
     return [this.#move(record, sum, nowMs)];

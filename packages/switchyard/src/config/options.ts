@@ -61,7 +61,7 @@ export interface CommandFlag {
   readonly prose: string;
 }
 
-const models: readonly Model[] = ["sync", "async", "hybrid", "greenlet"];
+const models: readonly Model[] = ["auto", "sync", "async", "hybrid", "greenlet"];
 const logLevels: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "silent"];
 const accessLogFormats: readonly AccessLogFormat[] = ["json", "common", "combined"];
 
@@ -70,10 +70,11 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     flag: "model",
     group: "Workers",
     kind: choice(models),
-    default: "hybrid",
+    default: "auto",
     prose:
       "How a worker runs requests: sync, one at a time; async, a task for each on one event loop; hybrid, an event loop " +
-      "for each CPU; greenlet, a greenlet for each on an event loop.",
+      "for each CPU; auto, the same, and routes that hold an event loop are moved to sync workers; greenlet, a greenlet " +
+      "for each on an event loop.",
   },
   workers: {
     flag: "workers",
@@ -82,7 +83,7 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     default: "auto",
     prose:
       "How many processes run the application. auto follows the CPUs that this process may use (its affinity and its " +
-      "cgroup's quota): one for each under hybrid and greenlet, 1 under async, twice as many and one more under sync; " +
+      "cgroup's quota): one for each under auto, hybrid and greenlet, 1 under async, twice as many and one more under sync; " +
       "with --threads it is 1.",
   },
   threads: {
@@ -119,6 +120,16 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
       "Runs the requests that match a pattern in another way than the rest: a model, and after a colon how many workers " +
       "of its own. May be given many times; the first lane that matches takes a request. Lanes given by flags replace " +
       "those of the config file, which can say more of each (docs/lanes.md).",
+  },
+
+  autoThresholdMs: {
+    flag: "auto-threshold",
+    group: "Workers",
+    kind: duration({ minMs: 1 }),
+    default: 20,
+    prose:
+      "Under model auto: how long a request may hold an event loop without a break before that counts. A route that does so " +
+      "several times is moved to sync workers.",
   },
 
   host: {

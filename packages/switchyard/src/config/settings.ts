@@ -1,7 +1,7 @@
 // What `switchyard serve` was told, after flags, config file and environment were put together: plain data that every
 // process of the server is given. `options.ts` has a record for each field, with its unit, default, check and prose.
 
-export type Model = "sync" | "async" | "hybrid" | "greenlet";
+export type Model = "auto" | "sync" | "async" | "hybrid" | "greenlet";
 /** How a lane runs requests; `hybrid` is `async` in as many workers as a server has. */
 export type LaneModel = "sync" | "async" | "greenlet";
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "silent";
@@ -43,6 +43,8 @@ export interface ServeSettings {
   readonly preemptMs: number;
   /** Requests that are run in another way than the model's, by their paths; the first lane that matches takes a request. */
   readonly lanes: readonly UserLane[];
+  /** Under model auto: how long a request may hold an event loop without a break, in milliseconds, before that counts. */
+  readonly autoThresholdMs: number;
 
   readonly host: string;
   readonly port: number;

@@ -36,6 +36,7 @@ export function describeCpus(cpus: Cpus): string {
 
 function automaticProcesses(model: ServeSettings["model"], cpus: number): number {
   switch (model) {
+    case "auto":
     case "hybrid":
     case "greenlet":
       return cpus;
@@ -48,6 +49,7 @@ function automaticProcesses(model: ServeSettings["model"], cpus: number): number
 
 function automaticRule(model: ServeSettings["model"]): string {
   switch (model) {
+    case "auto":
     case "hybrid":
     case "greenlet":
       return "an event loop for each CPU";

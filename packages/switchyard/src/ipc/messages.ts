@@ -6,6 +6,8 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
+import type { RouteEvidence } from "../auto/evidence.ts";
+import type { MovedRoute } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { ErrorReport } from "../errors.ts";
@@ -79,6 +81,8 @@ export type ToWorker =
   | { readonly type: "reopenLogs" }
   /** The lanes from now on, by which a loop worker matches. */
   | { readonly type: "lanes"; readonly lanes: readonly LaneSettings[] }
+  /** Requests of these routes go to the lane of origin "auto" from now on, and those of no other. */
+  | { readonly type: "moves"; readonly routes: readonly MovedRoute[] }
   /** The lanes' workers are reached here from now on; what was sent elsewhere is answered from there. */
   | { readonly type: "link"; readonly path: string }
   /** End one thread of this process now; its other threads go on until the process is replaced. */
@@ -128,6 +132,8 @@ export type FromWorker =
   | { readonly type: "failed"; readonly error: ErrorReport }
   /** The sender can't do its full work any more, for the cause that the sentence says: replace it, then stop it. */
   | { readonly type: "impaired"; readonly cause: string }
+  /** Which routes have held a loop for long; from a worker of the automatic lane, what it ran. */
+  | { readonly type: "holds"; readonly where: "loop" | "pool"; readonly routes: readonly RouteEvidence[] }
   /** From a balancer: the processes that it has started and that have not ended, each the leader of its process group. */
   | { readonly type: "processes"; readonly pids: readonly number[] }
   | { readonly type: "lastWords"; readonly words: LastWords }

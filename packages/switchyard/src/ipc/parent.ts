@@ -10,6 +10,7 @@
 import type { SendHandle } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import type { MovedRoute } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import { reopenLogFiles } from "../log/files.ts";
 import type { FromWorker, PoolChange, StartOrder, ThreadData, ToLoopOfMany, ToWorker } from "./messages.ts";
@@ -29,6 +30,7 @@ export interface Parent {
   onEndThread: (worker: number) => void;
   onLanes: (lanes: readonly LaneSettings[]) => void;
   onLink: (path: string) => void;
+  onMoves: (routes: readonly MovedRoute[]) => void;
   /** What lanes and link it was told of before `onLanes` and `onLink` were set; null: as in its order. */
   toldMeanwhile(): { readonly lanes: readonly LaneSettings[] | null; readonly link: string | null };
   /** What the parent says about connections, and the connection that comes with `takeConnection`. */
@@ -131,6 +133,7 @@ function untold() {
     onLink: (path: string) => {
       link = path;
     },
+    onMoves: () => {},
     toldMeanwhile: () => ({ lanes, link }),
   };
 }
@@ -148,6 +151,9 @@ function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
       return;
     case "lanes":
       parent.onLanes(message.lanes);
+      return;
+    case "moves":
+      parent.onMoves(message.routes);
       return;
     case "link":
       parent.onLink(message.path);

@@ -15,10 +15,18 @@ import type { RequestListener } from "../edge/listener.ts";
 import { refuse } from "../edge/refusals.ts";
 import type { Log } from "../log/log.ts";
 
+/** Measures the parts of requests that run without a break (auto/hold-meter.ts). */
+export interface PartMeter {
+  /** @param request null for a part that is not its handler. */
+  begin(request: IncomingMessage | null): number;
+  end(response: ServerResponse, beginMs: number): void;
+}
+
 export class Faults {
   readonly #scope = new AsyncLocalStorage<ServerResponse>();
   readonly #log: Log;
   readonly #worker: number;
+  #meter: PartMeter | null = null;
   /** What ends this worker. */
   lastError: unknown = null;
 
@@ -56,10 +64,25 @@ export class Faults {
     return this.#scope.getStore();
   }
 
+  /** From now on each part of a request is measured. */
+  measureWith(meter: PartMeter): void {
+    this.#meter = meter;
+  }
+
   /** Runs the application for one request, so that what it throws later can be told to be that request's. */
   run(handle: RequestListener, request: IncomingMessage, response: ServerResponse): void {
     if (hasBody(request)) this.#emitInScope(request, response);
-    this.#scope.run(response, handle, request, response);
+    const meter = this.#meter;
+    if (meter === null) {
+      this.#scope.run(response, handle, request, response);
+      return;
+    }
+    const beginMs = meter.begin(request);
+    try {
+      this.#scope.run(response, handle, request, response);
+    } finally {
+      meter.end(response, beginMs);
+    }
   }
 
   #emitInScope(request: IncomingMessage, response: ServerResponse): void {
@@ -67,6 +90,8 @@ export class Faults {
     request.emit = (event: string | symbol, ...args: unknown[]) => {
       if (this.#scope.getStore() === response) return emit.call(request, event as string, ...args);
       return this.#scope.run(response, () => {
+        const meter = this.#meter;
+        const beginMs = meter?.begin(null) ?? 0;
         try {
           return emit.call(request, event as string, ...args);
         } catch (error) {
@@ -74,6 +99,8 @@ export class Faults {
           if (process.listenerCount("uncaughtException") > 1) throw error;
           this.answer(error, response, "threw");
           return true;
+        } finally {
+          meter?.end(response, beginMs);
         }
       });
     };

@@ -8,6 +8,7 @@ import type { ServerResponse } from "node:http";
 import { isMainThread } from "node:worker_threads";
 import type { Application } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
+import { MovedRoutes } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
 import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
@@ -26,6 +27,7 @@ import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
+import { tellHolds } from "./holds.ts";
 import { LoopLanes } from "./lanes.ts";
 import { sendLastWords } from "./last-words.ts";
 import { letWatch } from "./let-watch.ts";
@@ -56,7 +58,12 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const account = new Account({ accessLog, model, worker });
 
   const toPool = new ToPool(account);
-  const lanes = new LoopLanes({ account, worker, model, toPool, lanes: parent.order.lanes });
+  const moved = new MovedRoutes();
+  const lanes = new LoopLanes({
+    ...{ account, worker, model, toPool, lanes: parent.order.lanes },
+    otherLaneOf: (request, all) =>
+      moved.takes(request) ? (all.find(({ origin }) => origin === "auto") ?? null) : null,
+  });
 
   faults.watch();
   sendLastWords({ parent, worker, faults, brief: (response) => account.brief(response) });
@@ -80,6 +87,10 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const listener = listenerFor({ parent, application, serve, account, lanes, log });
   parent.onConnections = (message, connection) => share(listener, message, connection);
   const { lanes: toldLanes, link: toldLink } = parent.toldMeanwhile();
+  if (settings.model === "auto") {
+    tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "loop" });
+    parent.onMoves = (routes) => moved.replace(routes);
+  }
   parent.onLanes = (told) => lanes.replace(told);
   parent.onLink = (path) => toPool.connect(path);
   if (toldLanes !== null) lanes.replace(toldLanes);

@@ -168,6 +168,24 @@ export interface LaneSnapshot {
 }
 
 /** The server as it is at this moment. */
+/** A route that model auto runs in sync workers because it held the event loops. */
+export interface MoveSnapshot {
+  readonly method: string;
+  readonly route: string;
+  /** Requests of the route in the seconds in which it was decided, and how many of them held a loop for long. */
+  readonly requests: number;
+  readonly holds: number;
+  /** How long these held a loop without a break. */
+  readonly meanMs: number;
+  readonly longestMs: number;
+  /** When it was moved, in milliseconds since 1970. */
+  readonly atMs: number;
+  /** What happened and why, in a sentence. */
+  readonly text: string;
+  /** The line of a config file that makes it permanent. */
+  readonly config: string;
+}
+
 export interface ServerStatus {
   readonly phase: Phase;
   /** What is being changed now: "reload", "scale", "restart"; or null. */
@@ -211,6 +229,8 @@ export interface ServerStatus {
   readonly cpuMs: Readonly<Record<number, number>>;
   /** Every lane, the one of all other requests last. */
   readonly lanes: readonly LaneSnapshot[];
+  /** Under model auto: the routes that run in sync workers for now. */
+  readonly moves: readonly MoveSnapshot[];
 }
 
 export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };

@@ -43,6 +43,8 @@ export interface PoolLaneOptions {
   readonly onReady: (message: FromWorker & { type: "ready" }) => void;
   /** A process was started, whose handle is not among the members yet, or has ended. */
   readonly onProcesses: (started: number | null) => void;
+  /** A worker of the automatic lane tells what it ran. */
+  readonly onHolds: (message: FromWorker & { type: "holds" }) => void;
   readonly onDeath: (death: DeathReport) => void;
   /** A worker's loop is held. */
   readonly onBlocked: (report: BlockedReport) => void;
@@ -305,6 +307,9 @@ export class PoolLane {
         );
         return;
       }
+      case "holds":
+        this.#options.onHolds(message);
+        return;
       case "impaired":
         if (member.state.is !== "ready" || member.hasSuccessor) return;
         this.#options.log.error(

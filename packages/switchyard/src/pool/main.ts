@@ -56,6 +56,7 @@ async function runPool(parent: Parent): Promise<void> {
         if (isEntry) front.listen().catch(() => {});
       },
       onProcesses: tellProcesses,
+      onHolds: (message) => void parent.send(message),
       onDeath: (death) => void parent.send({ type: "death", death }),
       onBlocked: (report) => void parent.send({ type: "blocked", report }),
       onGiveUp: async (error) => {

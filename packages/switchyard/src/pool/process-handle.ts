@@ -188,6 +188,7 @@ const typesFromWorker = new Set<string>([
   "processes",
   "connections",
   "handOver",
+  "holds",
   "report",
   "changed",
   "vitals",

@@ -52,6 +52,9 @@ export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): vo
   parent.onLanes = (lanes) => {
     for (const thread of threads) thread.send({ type: "lanes", lanes });
   };
+  parent.onMoves = (routes) => {
+    for (const thread of threads) thread.send({ type: "moves", routes });
+  };
   parent.onLink = (path) => {
     for (const thread of threads) thread.send({ type: "link", path });
   };

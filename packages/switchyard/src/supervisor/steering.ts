@@ -83,7 +83,10 @@ export class Steering {
         assertReloadable(before.settings, settings);
         this.#assertServing();
         const plan = settings.workers === before.settings.workers ? before.plan : workerPlan(settings, readCpus());
-        this.#parts.now = { settings, plan, tls: readTlsFiles(settings), lanes: lanesOf(settings, readCpus()) };
+        // The lane of routes that model auto has moved is no part of the settings.
+        const auto = before.lanes.filter(({ origin }) => origin === "auto");
+        const lanes = [...lanesOf(settings, readCpus()), ...auto];
+        this.#parts.now = { settings, plan, tls: readTlsFiles(settings), lanes };
         const size = this.#isSync ? 1 : plan.processes;
         const withinMs = retireWithinMs(before.settings);
         await this.#reloadLanePool(withinMs);

@@ -8,7 +8,7 @@
 
 import { constants } from "node:os";
 import { nowMs, wallMs } from "../clock.ts";
-import { defaultSyncLane, type LaneSettings, lanesOf } from "../config/lanes.ts";
+import { defaultSyncLane, type LaneSettings, laneOf, lanesOf } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
@@ -23,6 +23,7 @@ import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { activatedFd } from "./activation.ts";
+import { AutoLanes } from "./auto-lanes.ts";
 import { BlockedLoops, blockedText } from "./blocked-loops.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
@@ -115,6 +116,8 @@ class Supervisor implements ServerControl {
   readonly #deaths = new Deaths();
   readonly #recycler: Recycler;
   readonly #blocked = new BlockedLoops();
+  /** Under model auto. */
+  readonly #autoLanes: AutoLanes | null;
   #application: string | null = null;
   #admin: Admin | null = null;
   #control: { close(): void } | null = null;
@@ -145,6 +148,8 @@ class Supervisor implements ServerControl {
       onReady: (member, message) => {
         this.#updateLastWatch();
         this.#connections.add(member);
+        const routes = this.#autoLanes?.routes ?? [];
+        if (routes.length > 0) member.handle.send({ type: "moves", routes });
         this.#onReady(message);
       },
       onMessage: (member, message) => this.#onMessage(member, message),
@@ -153,6 +158,14 @@ class Supervisor implements ServerControl {
       onGone: (member) => this.#onGone(member),
       onGiveUp: (error) => this.#giveUp(error),
     });
+    this.#autoLanes =
+      settings.model !== "auto"
+        ? null
+        : new AutoLanes({
+            log,
+            startWorkers: () => this.#addAutoLane(),
+            tellLoops: (routes) => this.#tellLoops({ type: "moves", routes }),
+          });
     this.#lanePool = new LanePool({
       orderFor: (link) => ({ ...this.#orderFor([firstLaneWorker(this.#steering.now.plan.total)]), link }),
       startTimeoutMs: () => this.#steering.now.settings.startTimeoutMs,
@@ -286,6 +299,18 @@ class Supervisor implements ServerControl {
     return { settings: own, address: socket.address, workers, tls, lanes, lane: null, link };
   }
 
+  /** The lane of routes that model auto moves; it has no pattern, since the loops are told the routes. */
+  #addAutoLane(): Promise<void> {
+    const { settings, lanes } = this.#steering.now;
+    const cpus = readCpus();
+    const name = freeLaneName(lanes);
+    const lane = laneOf(
+      { match: [], model: "sync", workers: { min: Math.min(2, cpus.count), max: 2 * cpus.count + 1 } },
+      { settings, cpus, name, origin: "auto" },
+    );
+    return this.#steering.changeLanes([...lanes, lane]);
+  }
+
   #tellLoops(message: ToWorker): void {
     if (this.#steering.now.settings.model === "sync") return;
     for (const { handle } of this.#pool.members) handle.send(message);
@@ -321,6 +346,9 @@ class Supervisor implements ServerControl {
         return;
       case "connections":
         this.#connections.told(member, message);
+        return;
+      case "holds":
+        this.#autoLanes?.observe(message.where, message.routes);
         return;
       case "processes":
         this.#ownWorkers.set(member, message.pids);
@@ -429,6 +457,7 @@ class Supervisor implements ServerControl {
       totals: figures.totals(),
       workers: figures.workers(),
       queue: allQueues(figures.lanes()),
+      moves: this.#autoLanes?.snapshots() ?? [],
       lanes: laneSnapshots({
         lanes: [...lanes, this.#defaultLane()],
         reports: figures.lanes(),
@@ -580,6 +609,12 @@ function describeLane({ name, match, methods, model, workers }: LaneSettings): s
     workers === null ? null : workers.min === workers.max ? `${workers.min}` : `${workers.min} to ${workers.max}`;
   const where = range === null ? "in the loop workers" : `${range} worker${range === "1" ? "" : "s"} of its own`;
   return `Lane ${name}: ${what}; ${model}, ${where}.`;
+}
+
+function freeLaneName(lanes: readonly LaneSettings[]): string {
+  let name = "auto";
+  for (let count = 2; lanes.some((lane) => lane.name === name); count++) name = `auto-${count}`;
+  return name;
 }
 
 function urlOf({ address }: ListeningSocket, isSecure: boolean): string {

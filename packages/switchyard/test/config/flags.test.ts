@@ -89,7 +89,7 @@ test("a value that is not allowed is refused, with what was given and what is al
     ["--workers", "0", /from 1 to 1024, or auto/],
     ["--workers", "many", /or auto/],
     ["--threads", "-2", /whole number/],
-    ["--model", "fibers", /one of sync, async, hybrid, greenlet/],
+    ["--model", "fibers", /one of auto, sync, async, hybrid, greenlet/],
     ["--admin-port", "on", /or off/],
     ["--log-level", "loud", /one of trace, debug/],
     ["--access-log", "apache", /json, common, combined/],

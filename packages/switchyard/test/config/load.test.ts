@@ -153,7 +153,7 @@ test("a wrong value is refused, with its key, itself, and what is allowed", asyn
     ["port: 80.5", /port to 80\.5/],
     ["port: NaN", /port to NaN/],
     ["workers: 'all'", /workers to "all".*or "auto"/],
-    ["model: 'fibers'", /one of sync, async, hybrid, greenlet/],
+    ["model: 'fibers'", /one of auto, sync, async, hybrid, greenlet/],
     ["runTimeoutMs: '30s'", /runTimeoutMs to "30s", and it takes a whole number of milliseconds from 0/],
     ["bodyLimitBytes: -1", /bodyLimitBytes to -1/],
     ["verbose: 1", /verbose to 1, and it takes true or false/],

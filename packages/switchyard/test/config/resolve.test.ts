@@ -33,7 +33,8 @@ function settingsFrom({ flags = "", config, env = {} }: Given): ServeSettings {
 test("with nothing given, every option has its default", () => {
   assert.deepEqual(settingsFrom({}), {
     app: "/srv/app.ts",
-    model: "hybrid",
+    model: "auto",
+    autoThresholdMs: 20,
     workers: "auto",
     threads: 0,
     preemptMs: 0,

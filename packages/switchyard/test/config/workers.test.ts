@@ -7,10 +7,10 @@ const two: Cpus = { count: 2, available: 2, quota: null, quotaFile: null };
 const limited: Cpus = { count: 2, available: 8, quota: 1.5, quotaFile: "/sys/fs/cgroup/cpu.max" };
 
 test("auto is an event loop for each CPU, one for async, and twice as many and one more for sync", () => {
-  const totals = (["hybrid", "greenlet", "async", "sync"] as const).map(
+  const totals = (["auto", "hybrid", "greenlet", "async", "sync"] as const).map(
     (model) => workerPlan({ model, workers: "auto", threads: 0 }, two).total,
   );
-  assert.deepEqual(totals, [2, 2, 1, 5]);
+  assert.deepEqual(totals, [2, 2, 2, 1, 5]);
 });
 
 test("threads multiply processes", () => {

@@ -20,6 +20,7 @@ import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
 import { greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
+import { tellHolds } from "../../loop/holds.ts";
 import { sendLastWords } from "../../loop/last-words.ts";
 import { letWatch } from "../../loop/let-watch.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
@@ -84,6 +85,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     if (greenlets !== null) return runGreenlet(told, faults, greenlets);
     return model === "async" ? runAsync(told, faults) : runWhereProgramMayWait(told, faults);
   };
+  if (lane?.origin === "auto") tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "pool" });
   const channel = channelOf(parent);
   const desk = new RequestDesk({
     channel,
