@@ -16,7 +16,7 @@ if (files.some((file) => readFileSync(file, "utf8").includes("/browser.ts"))) in
 
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-concurrency=2", "--test-timeout=120000", "--test-reporter=spec", ...files],
+  ["--test", "--test-concurrency=2", "--test-timeout=300000", "--test-reporter=spec", ...files],
   { stdio: "inherit", env: { ...process.env, NODE_TEST_CONTEXT: undefined } },
 );
 process.exit(status ?? 1);
