@@ -107,7 +107,10 @@ function numbersUpTo(last: number): number[] {
 }
 
 export function readyCount(status: SeenStatus): number {
-  return status.workers.filter(({ state }) => state === "ready").length;
+  // Those of lanes are not among the workers that `workersWanted` counts, unless there are no others.
+  const shared = status.workers.filter(({ lane }) => (lane ?? null) === null);
+  const counted = shared.length > 0 ? shared : status.workers;
+  return counted.filter(({ state }) => state === "ready").length;
 }
 
 /** Requests that workers have; the totals count what waits for one too. */
