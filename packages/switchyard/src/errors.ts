@@ -125,7 +125,7 @@ export const errorRecords = {
   },
   SY_HANDOVER: {
     fault: "system",
-    exitCode: 99,
+    exitCode: 100,
     when: "The new server that was to take this one's place could not be started; this one goes on.",
   },
   SY_QUEUE_FULL: {

@@ -36,7 +36,7 @@ export interface AdvisedConfig {
 /** Above this a request holds up others on its loop long enough to be noticed, in milliseconds. */
 const longHoldMs = 5;
 /** What is simpler, or the default, comes first; a tie is decided by this order. */
-const preference = ["hybrid", "auto", "async", "greenlet", "sync-threads", "sync-processes"];
+const preference = ["auto", "hybrid", "async", "greenlet", "sync-threads", "sync-processes"];
 
 /** The advice, or null when nothing was measured that it could be made from. */
 export function advise(run: CompareRun): Advice | null {

@@ -43,11 +43,12 @@ test("a path that computes gets a sync lane when something else is on the loops,
   const advice = advise(madeRun([waiting, { ...computing, path: "/report/42?deep=1" }]));
   assert.equal(advice?.model, "hybrid");
   assert.deepEqual(advice?.lanes, [{ match: "/report/:id", model: "sync", workers: 2 }]);
-  assert.deepEqual(advice?.config, { lanes: advice?.lanes });
+  assert.deepEqual(advice?.config, { model: "hybrid", lanes: advice?.lanes });
 });
 
 test("when everything computes there is no lane, and the default stays unless something beats it", () => {
-  const advice = advise(madeRun([computing]));
+  const advice = advise(madeRun([{ ...computing, most: { ...computing.most, auto: [98, 100, 101] } }]));
+  assert.equal(advice?.model, "auto");
   assert.deepEqual(advice?.config, {});
   assert.ok(advice?.reasons.some((reason) => reason.includes("no model answers more of it than the cores can do")));
 });

@@ -36,8 +36,14 @@ function stateOf(pid: number): { state: string; parent: number; session: number 
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
     // The name, in parentheses, may hold anything.
     const [state = "", parent = "", , session = ""] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" || state === "X" ? null : { state, parent: Number(parent), session: Number(session) };
+    if (state === "X" || (state === "Z" && !hasThreads(pid))) return null;
+    return { state, parent: Number(parent), session: Number(session) };
   } catch {
     return null;
   }
+}
+
+/** A killed process is a zombie as soon as its first thread has ended; while others are ending, it still has its files. */
+function hasThreads(pid: number): boolean {
+  return readdirSync(`/proc/${pid}/task`).length > 1;
 }
