@@ -14,6 +14,11 @@ export type IncomingMessage = import("node:http").IncomingMessage;
 export type ServerResponse = import("node:http").ServerResponse;
 export type HttpServer = import("node:http").Server;
 
+/** What sends requests, as it is before any application has changed it. */
+export function clientOf(protocol: "http:" | "https:"): Pick<typeof http, "request" | "Agent"> {
+  return protocol === "http:" ? http : process.getBuiltinModule("node:https");
+}
+
 /** Whether the server speaks HTTP. Node exports no class for HTTP/2 servers; what they have are request listeners. */
 export function speaksHttp(server: NetServer): boolean {
   if (server instanceof HttpServer || server.listenerCount("request") > 0) return true;

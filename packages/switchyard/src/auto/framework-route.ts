@@ -27,7 +27,7 @@ export interface FrameworkRoute {
 }
 
 export function frameworkRouteOf(request: IncomingMessage): FrameworkRoute | null {
-  listenToFastify();
+  listenForRoutes();
   const routed: Routed = request;
   const route = fastifyRouteOf(routed) ?? expressRouteOf(routed);
   if (route === null) return null;
@@ -73,7 +73,8 @@ function expressRouteOf({ route, baseUrl }: Routed): FrameworkRoute | null {
 
 let isListening = false;
 
-function listenToFastify(): void {
+/** From here on Fastify's routes are told too. `frameworkRouteOf` does it with its first call, one request late. */
+export function listenForRoutes(): void {
   if (isListening) return;
   isListening = true;
   subscribe("tracing:fastify.request.handler:start", (message) => {

@@ -9,7 +9,8 @@ import { nowMs } from "../clock.ts";
 import type { AccessLog } from "../log/access.ts";
 import { pathOf, type RequestBrief, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts";
-import { forwardedClient } from "./forwarding.ts";
+import type { RequestSpan, RequestTracing } from "../tracing/open.ts";
+import { forwardedClient, remoteOf } from "./forwarding.ts";
 import { isSent } from "./front.ts";
 
 const begunAt = Symbol("begunAt");
@@ -20,6 +21,7 @@ const bytesBefore = Symbol("bytesBefore");
 const bodyBytes = Symbol("bodyBytes");
 const remote = Symbol("remote");
 const refusedWith = Symbol("refusedWith");
+const span = Symbol("span");
 
 /** Bytes written on a socket when a pipelined answer got it. */
 const handedOverAt = Symbol("handedOverAt");
@@ -40,6 +42,7 @@ interface Entered extends ServerResponse {
   [bodyBytes]?: number;
   [remote]?: string | undefined;
   [refusedWith]?: { status: number; bytes: number };
+  [span]?: RequestSpan | null;
 }
 
 const arrivedVersion = Symbol("arrivedVersion");
@@ -68,6 +71,8 @@ export interface LaneIdentity extends Run {
 export interface AccountOptions extends Run {
   /** Null: no access lines. */
   readonly accessLog: AccessLog | null;
+  /** Null: no spans. */
+  readonly tracing: RequestTracing | null;
 }
 
 export class Account {
@@ -105,6 +110,8 @@ export class Account {
     this.#open.add(response);
     (response as Entered)[begunAt] = nowMs();
     if (this.#options.accessLog !== null) this.#noteSocket(request.socket, response);
+    const { tracing } = this.#options;
+    if (tracing !== null) (response as Entered)[span] = tracing.begin(request, remoteOf(request));
     response.on("close", this.#onClose);
   }
 
@@ -124,6 +131,12 @@ export class Account {
   /** Counts a request that was answered before it reached the application, and writes its access line. */
   refused(status: number, { request, remote, bytes }: Refused): void {
     this.#defaultMeter.refused++;
+    const { tracing, worker } = this.#options;
+    if (tracing !== null && request !== null) {
+      const { httpVersion } = request;
+      const end = { status, outcome: "refused", lane: defaultLane, worker, waitMs: 0, runMs: 0, httpVersion } as const;
+      tracing.begin(request, remote)?.end(end);
+    }
     this.#options.accessLog?.record({
       // What came was no request: "-" stands where its method and path would, as elsewhere in the log's formats.
       method: request?.method ?? "-",
@@ -225,7 +238,26 @@ export class Account {
     const runFromMs = worker === null ? response[assignedAt] : response[begunAt];
     // What no worker got has not run.
     if (runFromMs !== undefined) meter.run.record(endedMs - runFromMs);
-    if (accessLog !== null) this.#write(accessLog, response, { isComplete, endedMs, runFromMs: runFromMs ?? endedMs });
+    const ended: Ended = { isComplete, endedMs, runFromMs: runFromMs ?? endedMs };
+    if (accessLog !== null) this.#write(accessLog, response, ended);
+    if (response[span] != null) this.#endSpan(response[span], response, ended);
+  }
+
+  #endSpan(own: RequestSpan, response: Entered, { isComplete, endedMs, runFromMs }: Ended): void {
+    const request = response.req;
+    const meter = this.#meterOf(response);
+    const refused = response[refusedWith];
+    const status = refused?.status ?? (isComplete || response.headersSent ? response.statusCode : null);
+    const answered = status !== null && status >= 500 && refused === undefined ? "failed" : "answered";
+    own.end({
+      status,
+      outcome: isComplete || refused !== undefined ? answered : "aborted",
+      lane: meter.lane,
+      worker: this.#runOf(meter).worker ?? response[assignedTo] ?? null,
+      waitMs: runFromMs - (response[begunAt] ?? runFromMs),
+      runMs: endedMs - runFromMs,
+      httpVersion: (request as Arrived)[arrivedVersion] ?? request.httpVersion,
+    });
   }
 
   #write(accessLog: AccessLog, response: Entered, { isComplete, endedMs, runFromMs }: Ended): void {

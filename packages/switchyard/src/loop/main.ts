@@ -22,6 +22,7 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { openTracing } from "../tracing/open.ts";
 import { loopThresholdMs } from "../watch/threshold.ts";
 import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
@@ -55,7 +56,8 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const faults = new Faults(log, worker);
   const accessLog =
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
-  const account = new Account({ accessLog, model, worker });
+  const tracing = await openTracing({ log, warns: worker === 1 });
+  const account = new Account({ accessLog, tracing, model, worker });
 
   const toPool = new ToPool(account);
   const moved = new MovedRoutes();
@@ -125,7 +127,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     toPool.close();
     drained.resolve();
     clearInterval(reports);
-    await accessLog?.close();
+    await Promise.all([accessLog?.close(), tracing?.close()]);
     await report();
     await endApplication({ application, parent, log });
   };

@@ -14,6 +14,7 @@ import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
 import type { RequestCounts } from "../metrics/snapshot.ts";
 import type { LaneMeter, LaneTraffic } from "../metrics/traffic.ts";
+import type { RequestTracing } from "../tracing/open.ts";
 import type { Balancer } from "./balancer.ts";
 import { offerDirectly } from "./direct-request.ts";
 import type { PoolLane } from "./lane.ts";
@@ -42,12 +43,12 @@ export interface FrontParts {
 }
 
 /** The entry of a server with model sync. */
-export function listenerFront({ order, lanes }: FrontParts): Front {
+export function listenerFront({ order, lanes, tracing }: FrontParts & { tracing: RequestTracing | null }): Front {
   const { settings } = order;
   const accessLog =
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const log = createLogger({ level: settings.logLevel, component: "balancer" });
-  const account = new Account({ accessLog, model: "sync", worker: null });
+  const account = new Account({ accessLog, tracing, model: "sync", worker: null });
   let matcher = new LaneMatcher<LaneSettings>([]);
   let entries = new Map<LaneSettings, LaneMeter>();
   const lanesChanged = () => {
@@ -97,7 +98,9 @@ export function listenerFront({ order, lanes }: FrontParts): Front {
       clearTimeout(deadline);
     },
     counts: () => ({ totals: account.counts(), traffic: account.traffic() }),
-    close: async () => accessLog?.close(),
+    close: async () => {
+      await Promise.all([accessLog?.close(), tracing?.close()]);
+    },
   };
 }
 

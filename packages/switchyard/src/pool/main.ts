@@ -13,6 +13,7 @@ import type { FromWorker, PoolChange } from "../ipc/messages.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
 import { createLogger } from "../log/logger.ts";
 import { noRequests } from "../metrics/snapshot.ts";
+import { openTracing } from "../tracing/open.ts";
 import type { Front } from "./front.ts";
 import { linksFront, listenerFront } from "./front.ts";
 import { PoolLane, WorkerNumbers } from "./lane.ts";
@@ -37,7 +38,9 @@ async function runPool(parent: Parent): Promise<void> {
   let ready: FromWorker & { type: "ready" } = { type: "ready", application: "", askedPort: null };
   let goneRestarts = 0;
 
-  const front: Front = isEntry ? listenerFront({ order, lanes }) : linksFront({ order, lanes });
+  // Beside loops it is they that know begin and end of each request.
+  const tracing = isEntry ? await openTracing({ log, warns: true }) : null;
+  const front: Front = isEntry ? listenerFront({ order, lanes, tracing }) : linksFront({ order, lanes });
 
   /** A process that has just started is not among its lane's own yet. */
   const tellProcesses = (started: number | null) => {

@@ -23,6 +23,7 @@ const order = [
   "watch",
   "ipc",
   "app",
+  "tracing",
   "log",
   "dev",
   "auto",
@@ -144,6 +145,19 @@ test("each library is known to one file, and greenlets to the two that run them"
     "sonic-boom": ["log/line-output.ts"],
     valibot: ["config/values.ts"],
   });
+});
+
+test("what makes and sends spans is reached by tracing/open.ts alone, which loads it where it is asked for", () => {
+  const reached = [...modules.values()]
+    .filter(({ path }) => unitOf(path) !== "tracing")
+    .flatMap(({ imports }) => imports.filter(({ isType }) => !isType).map(({ target }) => target))
+    .filter((target) => target !== null && unitOf(target) === "tracing");
+  assert.deepEqual([...new Set(reached)], ["tracing/open.ts"]);
+  const atOnce = modules.get("tracing/open.ts")!.text.matchAll(/^import (?!type ).*from "([^"]+)"/gm);
+  assert.deepEqual(
+    Array.from(atOnce, ([, from]) => from),
+    ["./environment.ts"],
+  );
 });
 
 test("the package greenlet knows nothing of switchyard", () => {
