@@ -62,8 +62,9 @@ for (const { name, args } of models) {
       ["upload"],
     );
     assert.equal((await server.get("/hello")).status, 200);
-    const { totals, restarts } = await server.waitForStatus((status) => status.totals.begun === 4);
-    assert.deepEqual([totals.refused, restarts], [3, 0]);
+    // Each loop tells its own part.
+    const { restarts } = await server.waitForStatus(({ totals }) => totals.begun === 4 && totals.refused === 3);
+    assert.equal(restarts, 0);
     assert.equal(await server.stop(), 0);
   });
 }
