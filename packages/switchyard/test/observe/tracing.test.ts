@@ -130,6 +130,21 @@ for (const { name, args, model } of shapes) {
   });
 }
 
+for (const { name, args } of shapes.slice(0, 2)) {
+  test(`${name}: the application sees the traceparent of the client, and none where it sent none`, async (t) => {
+    const collector = await startCollector(t);
+    const server = await startServer(t, {
+      app: "protocol/app.js",
+      args: [...args, "--no-access-log"],
+      env: collector.env,
+    });
+    const sent = await server.get("/fields", { headers: context });
+    for (const value of Object.values(context)) assert.ok(sent.body.includes(value), sent.body);
+    assert.ok(!(await server.get("/fields")).body.includes("traceparent"));
+    await collector.waitFor(2);
+  });
+}
+
 const hybrid = ["--model", "hybrid", "--workers", "1", "--no-access-log"];
 
 test("a collector that is down gets the spans when it is there again", async (t) => {
