@@ -49,6 +49,11 @@ export const errorRecords = {
     exitCode: 99,
     when: "The user or group to become does not exist, or this process may not become another.",
   },
+  SY_ADMIN_TOKEN: {
+    fault: "user",
+    exitCode: 95,
+    when: "The admin port was to be reachable from outside without a token, or its token can't be used.",
+  },
   SY_TLS_FILE: {
     fault: "user",
     exitCode: 76,

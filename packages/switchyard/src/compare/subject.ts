@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { nowMs } from "../clock.ts";
+import { adminTokenVariable } from "../config/admin-token.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import type { Target } from "./load/orders.ts";
 import type { Failure } from "./run.ts";
@@ -47,7 +48,8 @@ export async function startSubject(options: SubjectOptions): Promise<Subject | F
   const child = spawn(process.execPath, [command, "serve", app, ...own, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
-    env: { ...process.env, NO_COLOR: "1" },
+    // Without a token, whatever this command was started with: its status is asked for from here.
+    env: { ...process.env, NO_COLOR: "1", [adminTokenVariable]: undefined },
   });
   if (child.pid !== undefined) onProcess(child.pid);
   const output = readOutput(child);

@@ -205,7 +205,27 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     kind: orOff(port()),
     default: 0,
     defaultProse: "any free port",
-    prose: "The port of the status page, health and metrics, always on 127.0.0.1. 0 takes any free one.",
+    prose: "The port of the status page, health and metrics. 0 takes any free one.",
+  },
+  adminHost: {
+    flag: "admin-host",
+    group: "Listening",
+    kind: text({ placeholder: "<address>", allowed: "a host name or an IP address" }),
+    default: "127.0.0.1",
+    prose:
+      "The address that the admin port listens on. One that others than this machine can reach needs a token, with " +
+      "--admin-token-file or the environment variable SWITCHYARD_ADMIN_TOKEN.",
+  },
+  adminTokenFile: {
+    flag: "admin-token-file",
+    group: "Listening",
+    kind: optional(path({ allowed: "the path of a file" })),
+    default: null,
+    defaultProse: "the environment variable SWITCHYARD_ADMIN_TOKEN, or no token",
+    prose:
+      "A file with the token, of 16 characters or more, that each request to the admin port must bring, /livez and " +
+      "/readyz excepted: as Authorization: Bearer, or as the password that a browser asks for. A file that every user " +
+      "may read is refused.",
   },
   controlSocket: {
     flag: "control-socket",

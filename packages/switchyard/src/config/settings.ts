@@ -58,8 +58,12 @@ export interface ServeSettings {
   /** Proxies that are believed: addresses, ranges, `unix`, `all`. */
   readonly trustProxy: readonly string[];
   readonly proxyProtocol: boolean;
-  /** The status page's port on 127.0.0.1: 0 for any free one, null for none. */
+  /** The status page's port: 0 for any free one, null for none. */
   readonly adminPort: number | null;
+  /** What the status page's port listens on; anything but loopback needs a token. */
+  readonly adminHost: string;
+  /** The file that has the token of the status page's port, or null. */
+  readonly adminTokenFile: string | null;
   /** The control socket's path; "auto" where the commands look for it, null for none. */
   readonly controlSocket: string | null;
   readonly tlsCert: string | null;

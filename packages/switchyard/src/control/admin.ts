@@ -1,5 +1,7 @@
-// The admin server: a small HTTP server on a loopback port of the supervisor's own, so that it answers when every worker is
-// stuck. It has the dashboard, the status as JSON, and what tells a balancer outside whether to send requests here.
+// The admin server: a small HTTP server on a port of the supervisor's own, so that it answers when every worker is stuck.
+// It has the dashboard, the status as JSON, and what tells a balancer outside whether to send requests here.
+//
+// Where it has a token, whoever brings none is told whether the server lives and is ready, and nothing else.
 
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
@@ -7,6 +9,7 @@ import { exposition, expositionType } from "../metrics/exposition.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import type { ServerControl } from "../server-control.ts";
+import { Credentials, challenges } from "./credentials.ts";
 import { Dashboard } from "./dashboard/dashboard.ts";
 
 export interface AdminServer {
@@ -14,31 +17,38 @@ export interface AdminServer {
   close(): void;
 }
 
-const host = "127.0.0.1";
-
 export interface AdminOptions {
   readonly port: number;
+  /** The address to listen on, and the token that requests must bring; null for none. */
+  readonly access: { readonly host: string; readonly token: string | null };
   readonly status: () => ServerStatus;
   readonly control: ServerControl;
 }
 
 /** @throws {SwitchyardError} `SY_PORT_IN_USE`, `SY_PORT_DENIED`. */
 export function startAdminServer(options: AdminOptions): Promise<AdminServer> {
-  const dashboard = new Dashboard(options);
+  const { host, token } = options.access;
+  const credentials = new Credentials(token);
+  // What a token guards, another site's page can't reach by any name: a browser sends the token to no other name's page.
+  const dashboard = new Dashboard({ ...options, anyHost: credentials.areNeeded });
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5_000, requestTimeout: 5_000 },
     (request, response) => {
       const pathname = pathOf(request);
-      if (!dashboard.answer(request, response, pathname))
-        answer(request, response, { pathname, status: options.status });
+      const isTrusted = credentials.areBroughtBy(request);
+      if (!isTrusted && !isProbe(pathname)) {
+        refuse(response);
+      } else if (!dashboard.answer(request, response, pathname)) {
+        answer(request, response, { pathname, status: options.status, isTrusted });
+      }
     },
   );
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, options.port)));
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, { host, port: options.port })));
     server.listen(options.port, host, () => {
-      const { port } = server.address() as AddressInfo;
+      const { address, family, port } = server.address() as AddressInfo;
       resolve({
-        url: `http://${host}:${port}/`,
+        url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}/`,
         close: () => {
           dashboard.close();
           server.close();
@@ -54,12 +64,28 @@ function pathOf({ url = "/" }: IncomingMessage): string {
   return url.split("?", 1)[0]!;
 }
 
+function isProbe(pathname: string): boolean {
+  return pathname === "/livez" || pathname === "/readyz";
+}
+
+function refuse(response: ServerResponse): void {
+  response.setHeader("WWW-Authenticate", challenges);
+  send(
+    response,
+    401,
+    "text/plain; charset=utf-8",
+    "Bring the token of --admin-token-file, as a bearer or a password.\n",
+  );
+}
+
 interface Question {
   readonly pathname: string;
+  /** Whether the asker may know more than a probe needs. */
+  readonly isTrusted: boolean;
   readonly status: () => ServerStatus;
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, { pathname, status }: Question): void {
+function answer(request: IncomingMessage, response: ServerResponse, { pathname, status, isTrusted }: Question): void {
   if (request.method !== "GET" && request.method !== "HEAD") {
     send(response, 405, "text/plain; charset=utf-8", "Only GET and HEAD are answered here.\n");
     return;
@@ -75,14 +101,14 @@ function answer(request: IncomingMessage, response: ServerResponse, { pathname, 
       send(response, 200, "text/plain; charset=utf-8", "ok\n");
       return;
     case "/readyz":
-      sendReadiness(response, status());
+      sendReadiness(response, status(), isTrusted);
       return;
     default:
       send(response, 404, "text/plain; charset=utf-8", "There are /, /status, /metrics, /livez and /readyz here.\n");
   }
 }
 
-function sendReadiness(response: ServerResponse, status: ServerStatus): void {
+function sendReadiness(response: ServerResponse, status: ServerStatus, isTrusted: boolean): void {
   const { phase, workers } = status;
   if (phase === "leaving" || phase === "draining") {
     send(response, 503, "text/plain; charset=utf-8", "the server is stopping\n");
@@ -91,6 +117,10 @@ function sendReadiness(response: ServerResponse, status: ServerStatus): void {
   const ready = workers.filter((worker) => worker.state === "ready").length;
   const unready = unreadyLanes(status);
   const isReady = ready > 0 && unready.length === 0;
+  if (!isTrusted) {
+    send(response, isReady ? 200 : 503, "text/plain; charset=utf-8", isReady ? "ok\n" : "not ready\n");
+    return;
+  }
   const why = ready === 0 ? "no worker is ready" : `no worker is ready for: ${unready.join(", ")}`;
   send(
     response,
@@ -119,7 +149,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.end(body);
 }
 
-function listenError(error: NodeJS.ErrnoException, port: number): unknown {
+function listenError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): unknown {
   if (error.code === "EADDRINUSE") {
     return new SwitchyardError("SY_PORT_IN_USE", {
       saw: `The status page's port ${port} is in use by another process.`,
@@ -131,6 +161,13 @@ function listenError(error: NodeJS.ErrnoException, port: number): unknown {
     return new SwitchyardError("SY_PORT_DENIED", {
       saw: `This user may not listen on the status page's port ${port}.`,
       fix: "Choose one of 1024 or more with --admin-port.",
+      cause: error,
+    });
+  }
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND") {
+    return new SwitchyardError("SY_PORT_DENIED", {
+      saw: `The status page's address ${host} is none of this machine's (${error.code}).`,
+      fix: "Correct --admin-host: 0.0.0.0 is every IPv4 address of the machine, :: every address.",
       cause: error,
     });
   }

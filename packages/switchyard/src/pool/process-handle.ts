@@ -15,6 +15,7 @@ import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { adminTokenVariable } from "../config/admin-token.ts";
 import { SocketChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
@@ -63,6 +64,7 @@ export class ProcessHandle implements WorkerHandle {
     const channelCount = plan.channelCount ?? 0;
     this.#child = fork(plan.entry, [], {
       detached: true,
+      env: workerEnvironment(),
       stdio: ["ignore", "inherit", "inherit", "ipc", ...listenFds, ...Array<"pipe">(channelCount + 1).fill("pipe")],
     });
     this.pid = this.#child.pid ?? -1;
@@ -200,4 +202,10 @@ const typesFromWorker = new Set<string>([
 function isFromWorker(message: unknown): message is FromWorker {
   if (typeof message !== "object" || message === null || !("type" in message)) return false;
   return typeof message.type === "string" && typesFromWorker.has(message.type);
+}
+
+/** The environment of this process, without what is for the supervisor alone. */
+function workerEnvironment(): NodeJS.ProcessEnv {
+  const { [adminTokenVariable]: _, ...env } = process.env;
+  return env;
 }

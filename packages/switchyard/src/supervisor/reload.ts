@@ -14,6 +14,8 @@ const fixedKeys = [
   "user",
   "group",
   "adminPort",
+  "adminHost",
+  "adminTokenFile",
   "controlSocket",
   "pidFile",
   "logFile",

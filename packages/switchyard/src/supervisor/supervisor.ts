@@ -23,6 +23,7 @@ import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { activatedFd } from "./activation.ts";
+import { type AdminAccess, readAdminAccess } from "./admin-access.ts";
 import { AutoLanes } from "./auto-lanes.ts";
 import { BlockedLoops, blockedText } from "./blocked-loops.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
@@ -46,9 +47,10 @@ import { readTlsFiles } from "./tls-files.ts";
 export interface SupervisorParts {
   readonly settings: ServeSettings;
   readonly log: Log;
-  /** Starts the status page, on a port of 127.0.0.1. Not called when the settings want none. */
+  /** Starts the status page. Not called when the settings want none. */
   readonly startAdmin: (options: {
     port: number;
+    access: AdminAccess;
     status: () => ServerStatus;
     control: ServerControl;
   }) => Promise<Admin>;
@@ -78,6 +80,7 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const activated = handover === null ? activatedFd() : null;
   if (settings.pidFile !== null) assertFree(settings.pidFile, handover?.predecessor ?? null);
   assertLogFiles(settings);
+  const access = readAdminAccess(settings, process.env);
   const cpus = readCpus();
   const lanes = lanesOf(settings, cpus);
   const now = { settings, plan: workerPlan(settings, cpus), tls: readTlsFiles(settings), lanes };
@@ -87,7 +90,7 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const socket = inherited === null ? await bindListeningSocket(settings, identity) : adoptListeningSocket(inherited);
   if (identity !== null) become(identity);
   const service = connectService(parts.log);
-  const supervisor = new Supervisor({ ...parts, socket, handover, service }, now);
+  const supervisor = new Supervisor({ ...parts, access, socket, handover, service }, now);
   try {
     return await supervisor.run();
   } finally {
@@ -97,6 +100,7 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
 }
 
 interface Parts extends Omit<SupervisorParts, "settings"> {
+  readonly access: AdminAccess;
   readonly socket: ListeningSocket;
   /** The server that this one takes the place of. */
   readonly handover: Handover | null;
@@ -417,7 +421,8 @@ class Supervisor implements ServerControl {
   async #startAdmin(): Promise<Admin | null> {
     const { adminPort } = this.#steering.now.settings;
     if (adminPort === null) return null;
-    return this.#parts.startAdmin({ port: adminPort, status: () => this.status(), control: this });
+    const { startAdmin, access } = this.#parts;
+    return startAdmin({ port: adminPort, access, status: () => this.status(), control: this });
   }
 
   async #startControl(): Promise<{ close(): void } | null> {

@@ -47,6 +47,8 @@ test("with nothing given, every option has its default", () => {
     trustProxy: ["127.0.0.0/8", "::1", "unix"],
     proxyProtocol: false,
     adminPort: 0,
+    adminHost: "127.0.0.1",
+    adminTokenFile: null,
     controlSocket: "auto",
     tlsCert: null,
     tlsKey: null,

@@ -13,15 +13,19 @@ import { contentSecurityPolicy, dashboardPage } from "./page.ts";
 export interface DashboardOptions {
   readonly status: () => ServerStatus;
   readonly control: ServerControl;
+  /** Whether the page may be opened by any name: where a token guards it. */
+  readonly anyHost: boolean;
 }
 
 export class Dashboard {
   readonly #live: Live;
   readonly #actions: Actions;
+  readonly #anyHost: boolean;
   /** Written into the page; a request that changes something must bring it. */
   readonly #token = randomBytes(24).toString("base64url");
 
-  constructor({ status, control }: DashboardOptions) {
+  constructor({ status, control, anyHost }: DashboardOptions) {
+    this.#anyHost = anyHost;
     this.#live = new Live(status);
     this.#actions = new Actions(control, this.#token);
   }
@@ -31,7 +35,7 @@ export class Dashboard {
     const isAction = pathname.startsWith("/actions/");
     const isOurs = isAction || pathname === "/" || pathname === "/events" || pathname.startsWith("/assets/");
     if (!isOurs) return false;
-    if (!isOwnHost(request)) {
+    if (!this.#anyHost && !isOwnHost(request)) {
       sendText(
         response,
         421,

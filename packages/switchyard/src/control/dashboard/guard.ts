@@ -3,7 +3,8 @@
 // The admin port is open to every program of the machine and, through a browser, to every site that its user visits. A
 // site can't read our answers, but for DNS rebinding: a name of its own that it lets point to 127.0.0.1, so that the
 // browser takes our page for the site's. Such a request names the site in its Host header, so what is not an address or
-// localhost is turned away.
+// localhost is turned away. Where the port has a token (../credentials.ts) any name will do: the browser keeps the token for
+// the name that it was typed in for, so the site's page has none.
 
 import { isIP } from "node:net";
 import type { IncomingMessage } from "../../node-http.ts";
