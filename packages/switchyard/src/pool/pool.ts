@@ -16,6 +16,8 @@
 //   reload, resize, restart ──► newcomers are started beside the old ──all are ready──► they have the slots; the old drain
 //                                          └──one can't be, or dies──► the newcomers end, the old go on; it rejects
 //
+// With `prepare`, the newcomers wait for somebody's word before they have the slots: two pools change together, or neither.
+//
 // Invariants, checked by `assertInvariants`: every member that is not stopped is in `#members`; a slot has at most one
 // member that is starting or ready, no newcomer, and not about to be succeeded; nothing is started once `stop()` was called.
 
@@ -94,8 +96,19 @@ interface Change {
   readonly newcomers: ReadonlySet<Member>;
   /** Newcomers that are not ready yet. */
   readonly waiting: Set<Member>;
-  takeOver: () => void;
-  reject: (error: SwitchyardError) => void;
+  /** All are ready. */
+  whenReady: () => void;
+  reject: (error: Error) => void;
+  /** How long those who are ready already have to finish, when another can't be. */
+  readonly withinMs: number;
+}
+
+/** Newcomers that are ready, beside those who are there. */
+export interface Prepared {
+  /** They have the slots from now on. @returns whether they do: not when one has ended meanwhile, and with it all. */
+  takeOver(): boolean;
+  /** They end, and those who were there go on. */
+  abandon(): void;
 }
 
 export class Pool {
@@ -161,15 +174,33 @@ export class Pool {
 
   /** Replaces every member, by `size` new ones. The old have `withinMs` to finish, once all of the new are ready. */
   reload({ size = this.#size, withinMs }: { size?: number; withinMs: number }): Promise<void> {
-    return this.#begin(slotsFrom(0, size), () => {
+    return this.#begin(slotsFrom(0, size), withinMs, () => {
       this.#size = size;
       this.#retire((member) => !this.#isIn(member), withinMs);
     });
   }
 
+  /** The first half of a reload: starts the new members, and resolves when all are ready. No other change meanwhile. */
+  prepare(withinMs: number): Promise<Prepared> {
+    return new Promise((resolve, reject) => {
+      const change = this.#start(slotsFrom(0, this.#size), { withinMs, reject, whenReady: () => resolve(prepared) });
+      const prepared: Prepared = {
+        takeOver: () => {
+          if (change === null || this.#change !== change) return false;
+          this.#retire((member) => !this.#isIn(member), withinMs);
+          this.#endChange();
+          return true;
+        },
+        abandon: () => {
+          if (change !== null && this.#change === change) this.#cancel(change);
+        },
+      };
+    });
+  }
+
   /** Keeps another number of members from now on. */
   resize(size: number, withinMs: number): Promise<void> {
-    return this.#begin(slotsFrom(this.#size, size), () => {
+    return this.#begin(slotsFrom(this.#size, size), withinMs, () => {
       this.#size = size;
       this.#retire((member) => member.slot >= size, withinMs);
     });
@@ -191,7 +222,7 @@ export class Pool {
   /** Replaces one member. */
   restart(member: Member, withinMs: number): Promise<void> {
     this.#restarts++;
-    return this.#begin([member.slot], () =>
+    return this.#begin([member.slot], withinMs, () =>
       this.#retire((each) => each.slot === member.slot && !this.#isIn(each), withinMs),
     );
   }
@@ -231,20 +262,28 @@ export class Pool {
   }
 
   /** Starts newcomers in these slots; when all are ready, `takeOver` retires whoever is to go. */
-  #begin(slots: readonly number[], takeOver: () => void): Promise<void> {
-    if (this.#isStopping) return Promise.reject(stopping());
-    if (this.#change !== null) return Promise.reject(new Error("A pool makes one change at a time."));
+  #begin(slots: readonly number[], withinMs: number, takeOver: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      const newcomers = new Set(slots.map((slot) => this.#startMember(slot, null)));
-      const done = () => {
+      const whenReady = () => {
         takeOver();
         this.#endChange();
         resolve();
       };
-      this.#change = { newcomers, waiting: new Set(newcomers), takeOver: done, reject };
-      for (const member of newcomers) member.change = this.#change;
-      if (newcomers.size === 0) done();
+      this.#start(slots, { withinMs, whenReady, reject });
     });
+  }
+
+  #start(slots: readonly number[], parts: Pick<Change, "whenReady" | "withinMs" | "reject">): Change | null {
+    if (this.#isStopping || this.#change !== null) {
+      parts.reject(this.#isStopping ? stopping() : new Error("A pool makes one change at a time."));
+      return null;
+    }
+    const newcomers = new Set(slots.map((slot) => this.#startMember(slot, null)));
+    const change: Change = { ...parts, newcomers, waiting: new Set(newcomers) };
+    this.#change = change;
+    for (const member of newcomers) member.change = change;
+    if (newcomers.size === 0) change.whenReady();
+    return change;
   }
 
   #isIn(member: Member): boolean {
@@ -260,11 +299,16 @@ export class Pool {
     this.#change = null;
   }
 
-  /** A newcomer has ended before all were ready: the others end too, and those who were there stay. */
+  /** A newcomer has ended before they took over: the others end too, and those who were there stay. */
   #failChange(change: Change, member: Member, death: Death): void {
-    this.#endChange();
-    for (const newcomer of change.newcomers) this.#stopMember(newcomer, 0);
+    this.#cancel(change);
     change.reject(this.#isStopping ? stopping() : (member.failure ?? endedWhileLoading(death)));
+  }
+
+  /** One that was ready may have requests, which it finishes. */
+  #cancel(change: Change): void {
+    this.#endChange();
+    for (const newcomer of change.newcomers) this.#stopMember(newcomer, change.withinMs);
   }
 
   /** Whether somebody is there, or on the way, to serve in a slot. */
@@ -318,7 +362,7 @@ export class Pool {
     const { succeeds } = member;
     if (succeeds !== null) this.#stopMember(succeeds.member, succeeds.withinMs);
     const { change } = member;
-    if (change?.waiting.delete(member) && change.waiting.size === 0) change.takeOver();
+    if (change?.waiting.delete(member) && change.waiting.size === 0) change.whenReady();
     if (this.#firstStart !== null && --this.#firstStart.waiting === 0) {
       this.#firstStart.resolve();
       this.#firstStart = null;

@@ -9,6 +9,9 @@ import { watchThread } from "../watch/thread-watch.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
 
+/** How long a thread that was killed has to end before it is killed again, in milliseconds. */
+const killAgainMs = 100;
+
 export interface ThreadPlan {
   readonly entry: URL;
   readonly order: StartOrder;
@@ -28,6 +31,8 @@ export class ThreadHandle implements WorkerHandle {
   onMessage: (message: FromWorker) => void = () => {};
   onExit: (exit: Exit) => void = () => {};
   readonly #worker: Worker;
+  #killing: NodeJS.Timeout | null = null;
+  #hasEnded = false;
 
   constructor(plan: ThreadPlan) {
     const ports = plan.withPort ? new MessageChannel() : null;
@@ -38,6 +43,8 @@ export class ThreadHandle implements WorkerHandle {
       transferList: ports === null ? [] : [ports.port2],
       name: `worker ${plan.order.workers.join(", ")}`,
     });
+    // Each try to end it waits for its end.
+    this.#worker.setMaxListeners(0);
     this.worker = plan.order.workers[0] ?? 0;
     const channel = ports === null ? null : new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1);
     this.channels = channel === null ? [] : [channel];
@@ -49,6 +56,8 @@ export class ThreadHandle implements WorkerHandle {
     });
     this.#worker.once("exit", (code) => {
       endWatch();
+      this.#hasEnded = true;
+      if (this.#killing !== null) clearInterval(this.#killing);
       channel?.receiveRest();
       channel?.close();
       this.onExit({ code, signal: null, ...(error === undefined ? {} : { error }) });
@@ -66,7 +75,10 @@ export class ThreadHandle implements WorkerHandle {
     this.#worker.postMessage(message);
   }
 
+  /** Again and again until it has ended: what V8 is told while the inspector has the thread evaluate something is lost. */
   kill(): void {
+    if (this.#killing !== null || this.#hasEnded) return;
     void this.#worker.terminate();
+    this.#killing = setInterval(() => void this.#worker.terminate(), killAgainMs).unref();
   }
 }

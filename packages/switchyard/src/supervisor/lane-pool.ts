@@ -2,7 +2,12 @@
 // when it dies, reached by the loops at a UNIX socket in a folder that nobody else may enter.
 //
 // Each process of the row listens at a path of its own, so that an old one and its successor are both reached while a
-// reload moves the loops from one to the other. It knows nothing of requests.
+// reload moves from the old loops to the new. It knows nothing of requests.
+//
+//   prepare ──ready──► new loops are started with its path ──all are ready──► takeOver: the old one ends after its loops
+//                                                          └──one can't be──► abandon: the new one ends after its loops
+//
+// So lanes and loops have the new application together, or neither has.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +16,7 @@ import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
 import type { Death } from "../pool/death.ts";
-import { type Member, Pool } from "../pool/pool.ts";
+import { type Member, Pool, type Prepared } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
 
@@ -19,8 +24,8 @@ export interface LanePoolOptions {
   readonly orderFor: (link: string) => StartOrder;
   readonly startTimeoutMs: () => number;
   readonly log: Log;
-  /** Tells every loop worker. */
-  readonly tellLoops: (message: { type: "link"; path: string }) => void;
+  /** Tells every loop worker, or those only that no change has started. */
+  readonly tellLoops: (message: { type: "link"; path: string }, who: "all" | "settled") => void;
   readonly onReady: (message: FromWorker & { type: "ready" }) => void;
   readonly onMessage: (member: Member, message: FromWorker) => void;
   readonly onDeath: (member: Member, death: Death) => void;
@@ -41,7 +46,8 @@ export class LanePool {
   #count = 0;
   readonly #paths = new WeakMap<object, string>();
   #link: string | null = null;
-  #isReloading = false;
+  /** The process that a reload has prepared: where it listens, and what becomes of it. */
+  #next: { link: string | null; prepared: Prepared | null } | null = null;
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
@@ -50,9 +56,9 @@ export class LanePool {
     this.#folder = mkdtempSync(join(base, "switchyard-"));
   }
 
-  /** Where the loops connect; null before the first process is ready. */
+  /** Where loops that are started now connect; null before the first process is ready. */
   get link(): string | null {
-    return this.#link;
+    return this.#next?.link ?? this.#link;
   }
 
   get isStarted(): boolean {
@@ -85,7 +91,13 @@ export class LanePool {
       onGone: (member) => this.#options.onGone(member),
       onGiveUp: (error) => this.#options.onGiveUp(error),
     });
-    await this.#pool.start();
+    try {
+      await this.#pool.start();
+    } catch (error) {
+      // Its members were killed. Another start, with another application perhaps, is one from the beginning.
+      this.#pool = null;
+      throw error;
+    }
   }
 
   /** A successor of the process is started, and the loops are moved to it when it is ready. */
@@ -93,19 +105,37 @@ export class LanePool {
     this.#pool?.replace(member, withinMs);
   }
 
-  /** The same, but only loops that are started from then on are moved, until `announce`. */
-  async reload(withinMs: number): Promise<void> {
-    this.#isReloading = true;
+  /** Starts a new process beside the old, which only loops that are started from then on know. Resolves when it is ready. */
+  async prepare(withinMs: number): Promise<void> {
+    this.#next = { link: null, prepared: null };
     try {
-      await this.#pool?.reload({ withinMs });
-    } finally {
-      this.#isReloading = false;
+      const prepared = (await this.#pool?.prepare(withinMs)) ?? null;
+      this.#next = { link: this.#next.link, prepared };
+    } catch (error) {
+      this.#next = null;
+      throw error;
     }
   }
 
-  /** Moves every loop to the process that is there. */
-  announce(): void {
-    if (this.#link !== null) this.#options.tellLoops({ type: "link", path: this.#link });
+  /** The process that was prepared is the one from now on; the old one has `withinMs`. */
+  takeOver(withinMs: number): void {
+    if (this.#next === null) return;
+    const { link, prepared } = this.#next;
+    this.#next = null;
+    if (prepared?.takeOver()) {
+      this.#link = link;
+      return;
+    }
+    // It has died since it was ready. The new loops wait for the successor of the old one, which has what it had.
+    for (const member of this.members) this.replace(member, withinMs);
+  }
+
+  /** The old process goes on, for every loop. */
+  abandon(): void {
+    const { prepared } = this.#next ?? {};
+    this.#next = null;
+    this.#announce("all");
+    prepared?.abandon();
   }
 
   async stop(withinMs: number): Promise<void> {
@@ -130,8 +160,17 @@ export class LanePool {
   }
 
   #onReady(member: Member, message: FromWorker & { type: "ready" }): void {
-    this.#link = this.#paths.get(member.handle) ?? null;
-    if (!this.#isReloading) this.announce();
+    const link = this.#paths.get(member.handle) ?? null;
+    if (this.#next !== null && member.change !== null) {
+      this.#next = { ...this.#next, link };
+    } else {
+      this.#link = link;
+      this.#announce(this.#next === null ? "all" : "settled");
+    }
     this.#options.onReady(message);
+  }
+
+  #announce(who: "all" | "settled"): void {
+    if (this.#link !== null) this.#options.tellLoops({ type: "link", path: this.#link }, who);
   }
 }

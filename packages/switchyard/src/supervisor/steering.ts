@@ -89,12 +89,12 @@ export class Steering {
         this.#parts.now = { settings, plan, tls: readTlsFiles(settings), lanes };
         const size = this.#isSync ? 1 : plan.processes;
         const withinMs = retireWithinMs(before.settings);
-        await this.#reloadLanePool(withinMs);
+        await this.#prepareLanePool(withinMs);
         await this.#parts.pool.reload({ size, withinMs });
+        this.#parts.lanePool.takeOver(withinMs);
       } catch (error) {
         this.#parts.now = before;
-        // What of the lanes' workers is new by now serves; the loops that were there are moved to it.
-        this.#parts.lanePool.announce();
+        this.#parts.lanePool.abandon();
         const { code, saw, fix } = reportOf(error);
         log.error({ code, saw, fix }, "The reload failed; the workers that were there go on.");
         throw error;
@@ -105,13 +105,10 @@ export class Steering {
     });
   }
 
-  /**
-   * New loop workers know the new process of the lanes' workers from their start. The old loops keep the old one, which
-   * goes when they have gone.
-   */
-  async #reloadLanePool(withinMs: number): Promise<void> {
+  /** New loop workers know the new process of the lanes' workers from their start; the old loops keep the old one. */
+  async #prepareLanePool(withinMs: number): Promise<void> {
     const { lanePool } = this.#parts;
-    if (lanePool.isStarted) await lanePool.reload(withinMs + this.now.settings.startTimeoutMs);
+    if (lanePool.isStarted) await lanePool.prepare(withinMs);
     else await this.startLanePool();
   }
 

@@ -174,7 +174,7 @@ class Supervisor implements ServerControl {
       orderFor: (link) => ({ ...this.#orderFor([firstLaneWorker(this.#steering.now.plan.total)]), link }),
       startTimeoutMs: () => this.#steering.now.settings.startTimeoutMs,
       log,
-      tellLoops: (message) => this.#tellLoops(message),
+      tellLoops: (message, who) => this.#tellLoops(message, who),
       onReady: (message) => {
         this.#updateLastWatch();
         this.#onReady(message);
@@ -315,9 +315,9 @@ class Supervisor implements ServerControl {
     return this.#steering.changeLanes([...lanes, lane]);
   }
 
-  #tellLoops(message: ToWorker): void {
+  #tellLoops(message: ToWorker, who: "all" | "settled" = "all"): void {
     if (this.#steering.now.settings.model === "sync") return;
-    for (const { handle } of this.#pool.members) handle.send(message);
+    for (const { handle, change } of this.#pool.members) if (who === "all" || change === null) handle.send(message);
   }
 
   #onReady(message: FromWorker & { type: "ready" }): void {

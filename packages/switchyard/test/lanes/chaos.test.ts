@@ -1,18 +1,53 @@
 // A server with three lanes of which at random workers, loops and the pool's process are killed, handlers never end, and
-// clients hang up; every request that was sent must have one answer, or lose its connection to a death that explains it.
+// clients hang up; every request that was sent must have one answer, or lose its connection to the death that explains it.
+//
+// Each client asks first, on the connection of its request, which loop has it. So a request without an answer must be one of
+// a loop that was killed, and of no other.
 //
 // Short in the suite. SWITCHYARD_CHAOS_MS sets how long it runs, SWITCHYARD_CHAOS_SEED repeats a run's choices.
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { Accounting, type Outcome, tally } from "../harness/accounting.ts";
+import { Accounting, type Outcome, openConnection, type Sent, tally } from "../harness/accounting.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const runMs = Number(process.env.SWITCHYARD_CHAOS_MS ?? 4_000);
 const seed = Number(process.env.SWITCHYARD_CHAOS_SEED ?? Date.now() % 100_000);
 const clients = 6;
 
-const lanes = ["--lane", "/run=sync:2", "--lane", "/spin=sync:1-2", "--lane", "/pid=async:1"];
+const lanes = ["--lane", "/run=sync:2", "--lane", "/spin=sync:1-2", "--lane", "/body=async:1"];
+
+interface Ended {
+  readonly outcome: Outcome;
+  readonly number: number;
+  readonly path: string;
+  readonly method: string;
+  readonly hungUp: boolean;
+  /** The loop that had its connection, or null when that went before it was told. */
+  readonly loop: number | null;
+  /** A loop was dying at some moment between its connection's opening and its end. */
+  readonly sawLoopDie: boolean;
+}
+
+/** Loops that were killed, and how many of the kills are over: seen in the status as somebody who is not there any more. */
+class LoopDeaths {
+  readonly pids = new Set<number>();
+  #over = 0;
+
+  kill(pid: number): void {
+    this.pids.add(pid);
+  }
+
+  over(): void {
+    this.#over = this.pids.size;
+  }
+
+  /** Opens a question: @returns whether a loop has been dying at any moment since. */
+  watch(): () => boolean {
+    const overAtStart = this.#over;
+    return () => this.pids.size > overAtStart;
+  }
+}
 
 test(`three lanes in chaos lose no request without a cause (seed ${seed})`, { timeout: runMs + 90_000 }, async (t) => {
   const server = await startServer(t, {
@@ -23,55 +58,117 @@ test(`three lanes in chaos lose no request without a cause (seed ${seed})`, { ti
   const client = new Accounting(server);
   const endAtMs = Date.now() + runMs;
   const isOver = () => Date.now() >= endAtMs;
-  const outcomes: { outcome: Outcome; path: string; hungUp: boolean }[] = [];
-  let kills = 0;
+  const ended: Ended[] = [];
+  const deaths = new LoopDeaths();
+  let number = 0;
 
   const load = async () => {
     while (!isOver()) {
       const path = ["/run", "/run", "/pid", "/body", "/spin"][Math.floor(random() * 5)]!;
       const method = random() < 0.3 ? "POST" : "GET";
-      const body = method === "POST" ? { method, headers: "Content-Length: 4\r\n", body: "body" } : {};
-      const sent = client.send(path, body);
+      const own = ++number;
+      const sawLoopDie = deaths.watch();
+      const connection = openConnection(server);
+      const loop = await loopOf(connection);
+      const length = method === "POST" ? "Content-Length: 4\r\n" : "";
+      connection.socket.write(
+        `${method} ${path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nX-Number: ${own}\r\n${length}\r\n${length && "body"}`,
+      );
       const hungUp = random() < 0.1;
-      if (hungUp) sent.socket.end();
-      if (hungUp && random() < 0.5) sent.socket.destroy();
-      outcomes.push({ outcome: await sent.outcome, path, hungUp });
+      if (hungUp) connection.socket.end();
+      if (hungUp && random() < 0.5) connection.socket.destroy();
+      const outcome = await connection.outcome;
+      ended.push({ outcome, number: own, path, method, hungUp, loop, sawLoopDie: sawLoopDie() });
     }
   };
   const havoc = async () => {
     while (!isOver()) {
       const { workers } = await server.status();
       const victim = workers[Math.floor(random() * workers.length)];
-      if (victim !== undefined && (await killed(victim.pid))) kills++;
-      await server.waitForStatus(({ workers }) => isOver() || workers.every(({ pid }) => pid !== victim?.pid));
+      if (victim === undefined) continue;
+      const isLoop = victim.lane === null;
+      if (isLoop) deaths.kill(victim.pid);
+      await killed(victim.pid);
+      await server.waitForStatus(({ workers }) => workers.every(({ pid }) => pid !== victim.pid));
+      if (isLoop) deaths.over();
     }
   };
   await Promise.all([...Array.from({ length: clients }, load), havoc()]);
 
   // Whatever was killed last is replaced, and every lane serves again.
   for (const path of ["/run", "/pid", "/body"]) await untilServed(server, path);
-  for (const { outcome, path, hungUp } of outcomes) {
-    const { statuses } = outcome;
-    assert.ok(statuses.length <= 1, `${path} was answered ${statuses.join(", ")}`);
-    // None: the client hung up, or its loop was killed, which resets or ends the connection.
-    if (statuses.length === 0) assert.ok(hungUp || kills > 0, `${path} has no answer`);
-    else assert.ok([200, 502, 503, 504].includes(statuses[0]!), `${path} was answered ${statuses[0]}`);
-    if (path === "/spin") assert.notEqual(statuses[0], 200);
-  }
-  const counts = tally(outcomes.map(({ outcome }) => outcome));
-  assert.ok((counts["200"] ?? 0) > 0, JSON.stringify(counts));
-  assertRunsFewTimes(client, outcomes.length);
+  for (const each of ended) assertExplained(each, deaths.pids);
+  const served = ended.filter(({ loop, outcome }) => loop !== null && answersOf(outcome)[0] === 200);
+  assert.ok(served.length > 0);
+  assertRunsFewTimes(client, ended);
   const { totals } = await server.waitForStatus(({ totals }) => totals.inFlight === 0);
   assert.equal(totals.begun, totals.answered + totals.failed + totals.aborted);
+  t.diagnostic(`${ended.length} requests, ${deaths.pids.size} loops killed: ${JSON.stringify(countsOf(ended))}`);
   assert.equal(await server.stop(), 0);
 });
 
-/** A request is run once, or twice when the first process that it was sent to was killed before it said that it ran it. */
-function assertRunsFewTimes(client: Accounting, sent: number): void {
+/** Which loop has a connection: it answers `/pid` itself. Null when the connection ends before. */
+function loopOf({ socket, outcome }: Sent): Promise<number | null> {
+  socket.write("GET /pid HTTP/1.1\r\nHost: test\r\n\r\n");
+  let text = "";
+  return new Promise((resolve) => {
+    const look = (chunk: unknown) => {
+      text += chunk;
+      const pid = /\r\n\r\n(?:[\da-f]+\r\n)?(\d+)(?:\r\n|$)/.exec(text)?.[1];
+      if (pid === undefined) return;
+      socket.off("data", look);
+      resolve(Number(pid));
+    };
+    socket.on("data", look);
+    void outcome.then(() => resolve(null));
+  });
+}
+
+/** What came after the answer that told the loop. */
+function answersOf({ statuses }: Outcome): readonly number[] {
+  return statuses.slice(1);
+}
+
+function assertExplained(ended: Ended, killedLoops: ReadonlySet<number>): void {
+  const { outcome, path, method, loop, hungUp, sawLoopDie } = ended;
+  const what = `${method} ${path} of loop ${loop}`;
+  if (loop === null) {
+    assert.ok(sawLoopDie, `a connection ended with no loop dying: ${outcome.text} ${outcome.error}`);
+    return;
+  }
+  const answers = answersOf(outcome);
+  assert.ok(answers.length <= 1, `${what} was answered ${answers.join(", ")}`);
+  const [status] = answers;
+  if (status === undefined) assert.ok(hungUp || killedLoops.has(loop), `${what} has no answer: ${outcome.error}`);
+  else assert.ok([200, 502, 503, 504].includes(status), `${what} was answered ${status}`);
+  // What its loop answers itself can't have lost a worker or waited for one.
+  if (status !== undefined && path === "/pid") assert.equal(status, 200, what);
+  if (path === "/spin") assert.notEqual(status, 200, what);
+}
+
+/**
+ * A request is run once. One that does no harm when it is run twice may be: when the process that it was sent to was killed
+ * before it said that it ran it.
+ */
+function assertRunsFewTimes(client: Accounting, ended: readonly Ended[]): void {
   const times = new Map<number, number>();
-  for (const number of client.ran) if (number > 0) times.set(number, (times.get(number) ?? 0) + 1);
-  for (const [number, count] of times)
-    assert.ok(count <= 2 && number <= sent + 100, `request ${number} ran ${count} times`);
+  for (const number of client.ran) times.set(number, (times.get(number) ?? 0) + 1);
+  for (const { number, method, path, loop, outcome } of ended) {
+    const count = times.get(number) ?? 0;
+    const most = method === "POST" || path === "/pid" ? 1 : 2;
+    assert.ok(count <= most, `${method} ${path}, number ${number}, ran ${count} times`);
+    if (loop !== null && answersOf(outcome)[0] === 200) assert.ok(count >= 1, `number ${number} was answered, not run`);
+  }
+}
+
+function countsOf(ended: readonly Ended[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome, loop, hungUp } of ended) {
+    const key =
+      loop === null ? "lost before it was sent" : String(answersOf(outcome)[0] ?? (hungUp ? "hung up" : "lost"));
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
 }
 
 async function killed(pid: number): Promise<boolean> {

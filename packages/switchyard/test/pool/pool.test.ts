@@ -146,6 +146,41 @@ test("a ready member that says that the application can't be loaded any more has
   assert.equal(handles.length, 1);
 });
 
+test("what was prepared has the slots when somebody says so, and the old members drain then", async () => {
+  const { pool, handles } = await startReady(2);
+  const preparing = pool.prepare(5_000);
+  for (const handle of handles.slice(2)) handle.becomeReady();
+  const prepared = await preparing;
+  pool.assertInvariants();
+  assert.ok(handles.every(({ isToldToStop }) => !isToldToStop));
+  assert.ok(prepared.takeOver());
+  assert.deepEqual(
+    handles.map(({ isToldToStop }) => isToldToStop),
+    [true, true, false, false],
+  );
+  assert.ok(!prepared.takeOver(), "once only");
+  pool.assertInvariants();
+});
+
+test("what was prepared and abandoned, or has died meanwhile, drains, and the old members stay", async () => {
+  for (const end of ["abandon", "death"] as const) {
+    const { pool, handles } = await startReady(2);
+    const preparing = pool.prepare(5_000);
+    for (const handle of handles.slice(2)) handle.becomeReady();
+    const prepared = await preparing;
+    if (end === "abandon") prepared.abandon();
+    else handles[3]!.end({ code: null, signal: "SIGSEGV" });
+    assert.ok(!prepared.takeOver());
+    assert.deepEqual(
+      handles.map(({ isToldToStop }) => isToldToStop),
+      [false, false, true, end === "abandon"],
+    );
+    // It may have requests, which it finishes.
+    assert.deepEqual(handles[2]!.sent.at(-1), { type: "stop", withinMs: 5_000, handsOver: true });
+    pool.assertInvariants();
+  }
+});
+
 test("stop resolves when the last member has ended, and starts none again", async () => {
   const { pool, handles } = await startReady(3);
   let isStopped = false;

@@ -1,6 +1,10 @@
 // The contract of worker handles: what a pool may count on, whatever a worker lives in.
 
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { Session } from "node:inspector";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { ServeSettings } from "../../src/config/settings.ts";
 import type { FromSyncWorker, FromWorker, StartOrder } from "../../src/ipc/messages.ts";
@@ -101,6 +105,27 @@ for (const [kind, make] of Object.entries(kinds)) {
     channel!.send({ type: "abort", id: 1 });
   });
 }
+
+test("thread: kill ends a worker that is stuck while the inspector has it evaluate something, which loses V8 the order", async (t) => {
+  const { handle, received, exited } = start(t, kinds.thread!("loops"));
+  await received(1);
+  const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const mark = join(folder, "evaluates");
+  const session = new Session();
+  session.connect();
+  t.after(() => session.disconnect());
+  session.on("NodeWorker.attachedToWorker", ({ params: { sessionId } }) => {
+    const expression = `process.getBuiltinModule("node:fs").writeFileSync(${JSON.stringify(mark)}, "");
+      for (const endAtMs = Date.now() + 200; Date.now() < endAtMs; );`;
+    const message = JSON.stringify({ id: 1, method: "Runtime.evaluate", params: { expression } });
+    session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
+  });
+  session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
+  while (!existsSync(mark)) await new Promise(setImmediate);
+  handle.kill();
+  assert.equal((await exited).code, 1);
+});
 
 function start(t: TestContext, handle: WorkerHandle) {
   const messages: FromWorker[] = [];
