@@ -183,3 +183,19 @@ test("a reload that can't be done says why, and the old workers serve on", { ski
     .waitFor();
   assert.equal((await server.get("/")).body, "old");
 });
+
+test("a browser that was given the token as a password gets the page, its events and its buttons", {
+  skip,
+}, async (t) => {
+  const password = "a-token-for-the-browser";
+  const server = await startServer(t, {
+    app: "plain/app.mjs",
+    args: ["--model", "async", "--no-access-log"],
+    env: { SWITCHYARD_ADMIN_TOKEN: password },
+  });
+  const httpCredentials = { username: "anybody", password };
+  const { page } = await openPage(t, await adminUrl(server), { httpCredentials });
+  await page.waitForSelector('.slot[data-state="ready"]');
+  await page.getByRole("button", { name: "Restart worker 1" }).click();
+  await page.getByText("Worker 1 was restarted.").first().waitFor();
+});
