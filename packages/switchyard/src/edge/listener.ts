@@ -24,7 +24,15 @@ import { FairShare, interceptConnections, type ShareLine } from "./fair-share.ts
 import { remoteOf, settleForwarding, TrustedProxies } from "./forwarding.ts";
 import { mayHaveBody } from "./front.ts";
 import { expectProxyHeader } from "./proxy-protocol.ts";
-import { refuse, refuseBody, refuseConnection, refuseUnread, statusOfClientError, whyRefused } from "./refusals.ts";
+import {
+  endLingering,
+  refuse,
+  refuseBody,
+  refuseConnection,
+  refuseUnread,
+  statusOfClientError,
+  whyRefused,
+} from "./refusals.ts";
 
 /** What is known of a request that was refused. */
 export interface Refusal {
@@ -292,7 +300,7 @@ export class Listener {
       // The fault is in what follows a request: that one still gets its answer, and nothing comes after it.
       this.#options.onRefused(status, { request: null, remote: (socket as Socket).remoteAddress, bytes: 0 });
       if (!response.headersSent) response.setHeader("Connection", "close");
-      response.once("finish", () => socket.end());
+      response.once("finish", () => endLingering(socket));
     }
   }
 

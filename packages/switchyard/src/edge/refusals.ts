@@ -2,7 +2,6 @@
 // the connection can't be trusted any more, its end.
 
 import type { Http2ServerResponse } from "node:http2";
-import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ServerResponse, STATUS_CODES } from "../node-http.ts";
 
@@ -67,9 +66,7 @@ export function refuseBody(response: ServerResponse, status: number, why: string
     refuse(response, status, why);
     return 0;
   }
-  const bytes = refuseConnection(req.socket, status, why);
-  endLingering(req.socket);
-  return bytes;
+  return refuseConnection(req.socket, status, why);
 }
 
 /** Lets the client stop sending once its answer is complete; the answer stands (RFC 9113 §8.1). */
@@ -88,9 +85,9 @@ const lingerMs = 1_000;
 /**
  * Lets a client that is still sending read why it is refused: the connection is closed for writing alone, and what comes
  * is dropped. To close it both ways while bytes come in would make the kernel reset it, and the client could lose the
- * answer (RFC 9112 §9.6).
+ * answer (RFC 9112 §9.6). A client that never closes its own side does not keep the connection: a drain would wait for it.
  */
-function endLingering(socket: Socket): void {
+export function endLingering(socket: Duplex): void {
   socket.end();
   if (socket.readableEnded) {
     if (socket.writableFinished) socket.destroy();
@@ -116,6 +113,7 @@ export function refuseConnection(socket: Duplex, status: number, why = whyRefuse
     `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n` +
       `Content-Length: ${bytes}\r\n\r\n${text}`,
   );
+  endLingering(socket);
   return bytes;
 }
 

@@ -57,3 +57,33 @@ test("a client that does not go on with the TLS handshake is cut off", async (t)
   await once(socket.resume(), "close");
   await server.waitForStatus(({ totals }) => totals.refused === 1);
 });
+
+/** Refused for its first bytes, for the time that they take, and for what comes instead of a WebSocket. */
+const halves: [status: number, args: readonly string[], bytes: string][] = [
+  [
+    400,
+    ["--model", "sync", "--workers", "1", "--headers-timeout", "1h", "--request-timeout", "1h"],
+    "nonsense\r\n\r\n",
+  ],
+  [408, ["--model", "async", "--headers-timeout", "100ms"], "GET / HTTP/1.1\r\n"],
+  [
+    501,
+    ["--model", "sync", "--workers", "1"],
+    "GET /ws HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes",
+  ],
+];
+
+for (const [status, args, bytes] of halves) {
+  test(`a client that was refused with ${status} and never closes its side holds up no drain`, async (t) => {
+    const server = await startServer(t, { app: "edge/app.mjs", args: [...args, "--drain-timeout", "1h"] });
+    const socket = net.connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
+    t.after(() => socket.destroy());
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    socket.write(bytes);
+    const [answer] = await once(socket, "data");
+    assert.match(String(answer), new RegExp(`^HTTP/1\\.1 ${status} `));
+    // Nothing but the deadline, in an hour, would end a worker that waits for the client.
+    assert.equal(await server.stop(), 0);
+  });
+}
