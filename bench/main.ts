@@ -3,7 +3,7 @@
 //   --rounds N     rounds of each row (default 5)
 //   --seconds N    length of each measurement, in seconds (default 5)
 //   --json FILE    where the raw numbers go (default bench/results/<date>.json)
-//   --readme       put the table into README.md, between its two marks
+//   --readme MARK  put the tables into README.md, between the marks of that name: bench, bench-lanes
 //
 // Not a test: it never fails because of a figure. Run it on a machine that does nothing else.
 
@@ -23,7 +23,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "5" },
     json: { type: "string" },
-    readme: { type: "boolean", default: false },
+    readme: { type: "string" },
   },
 });
 const rounds = Number(values.rounds);
@@ -63,7 +63,7 @@ const tables = mixed === undefined ? [tableOf(measured)] : [tableOf(measured), m
 const table = tables.join("\n\n");
 console.log(table);
 const file = writeJson(measured);
-if (values.readme) writeReadme(table, file);
+if (values.readme !== undefined) writeReadme(values.readme, table, file);
 
 function summary(row: Row, each: readonly RoundResult[]): Measured {
   const figures = each.map((result) => result.figure).sort((a, b) => a - b);
@@ -98,13 +98,16 @@ function tableOf(all: readonly Measured[]): string {
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-function writeReadme(text: string, json: string): void {
+function writeReadme(mark: string, text: string, json: string): void {
   const readme = fileURLToPath(new URL("../README.md", import.meta.url));
   const before = readFileSync(readme, "utf8");
   const { machine, at } = JSON.parse(readFileSync(json, "utf8"));
   const source = relative(dirname(readme), json);
   const origin = `Node ${process.version}, ${machine.cpus} CPUs (${machine.cpu}), ${at.slice(0, 10)}; medians of ${rounds} rounds. [Raw numbers](${source}), by \`npm run bench\`.`;
-  const after = before.replace(/(<!-- bench -->)[\s\S]*?(<!-- \/bench -->)/, `$1\n${text}\n\n${origin}\n$2`);
+  const [begin, end] = [`<!-- ${mark} -->\n`, `\n<!-- /${mark} -->`];
+  const [from, to] = [before.indexOf(begin) + begin.length, before.indexOf(end)];
+  if (to < from || from < begin.length) throw new Error(`README.md has no marks of the name ${mark}.`);
+  const after = `${before.slice(0, from)}${text}\n\n${origin}${before.slice(to)}`;
   writeFileSync(readme, after);
 }
 
