@@ -14,6 +14,7 @@ import { forwardedClient, remoteOf } from "./forwarding.ts";
 import { isSent } from "./front.ts";
 
 const begunAt = Symbol("begunAt");
+const askedFor = Symbol("askedFor");
 const meteredBy = Symbol("meteredBy");
 const assignedAt = Symbol("assignedAt");
 const assignedTo = Symbol("assignedTo");
@@ -32,6 +33,8 @@ interface CountedSocket extends Socket {
 
 interface Entered extends ServerResponse {
   [begunAt]?: number;
+  /** The URL as it came: Express takes a mounted router's path off `request.url`. */
+  [askedFor]?: string;
   /** The meter of its lane, when that is not the default lane. */
   [meteredBy]?: LaneMeter;
   /** When a sync worker got it, and which; a loop worker runs what it takes at once. */
@@ -109,6 +112,7 @@ export class Account {
     if (meter !== this.#defaultMeter) (response as Entered)[meteredBy] = meter;
     this.#open.add(response);
     (response as Entered)[begunAt] = nowMs();
+    (response as Entered)[askedFor] = request.url ?? "";
     if (this.#options.accessLog !== null) this.#noteSocket(request.socket, response);
     const { tracing } = this.#options;
     if (tracing !== null) (response as Entered)[span] = tracing.begin(request, remoteOf(request));
@@ -192,9 +196,9 @@ export class Account {
   }
 
   brief(response: Entered): RequestBrief {
-    const { method = "", url = "" } = response.req;
+    const { method = "" } = response.req;
     const atMs = nowMs();
-    return { method, path: pathOf(url), ageMs: atMs - (response[begunAt] ?? atMs) };
+    return { method, path: pathOf(response[askedFor] ?? ""), ageMs: atMs - (response[begunAt] ?? atMs) };
   }
 
   #runOf(meter: LaneMeter): Run {
@@ -269,7 +273,7 @@ export class Account {
     const bytes = response[bodyBytes] ?? bytesOf(request.socket, response);
     accessLog.record({
       method: request.method ?? "",
-      path: request.url ?? "",
+      path: response[askedFor] ?? "",
       // 499: the client closed the request before it was answered, as nginx writes it.
       status: refused?.status ?? (isComplete || response.headersSent ? response.statusCode : 499),
       bytes: refused?.bytes ?? bytes,

@@ -62,6 +62,12 @@ for (const { name, model, args } of models) {
     assert.equal(counts.size, 4 + paths.length);
   });
 
+  test(`${name}: the path is the client's, whatever the program makes of it`, async (t) => {
+    const server = await startServer(t, { app: "express-mounted/app.js", args });
+    assert.equal((await get(`${server.url}/api/things/7?full=1`)).body, "/things/7");
+    assert.equal((await lineOf(server, "/api/things/7?full=1")).status, 200);
+  });
+
   test(`${name}: what the program prints passes through as it is`, async (t) => {
     const server = await startServer(t, { app: "protocol/app.js", args });
     await server.get("/say");
