@@ -131,8 +131,9 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     await report();
     await endApplication({ application, parent, log });
   };
-  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+  // Before it is known to be ready: whoever is told that the server serves finds every worker in its status.
   await report();
+  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
 }
 
 type LoadHooks = Pick<Parameters<typeof loadApplication>[0], "notice" | "whenProgramCloses">;

@@ -136,8 +136,8 @@ async function runPool(parent: Parent): Promise<void> {
   for (const lane of order.lanes) if (lane.workers !== null) addLane(lane);
   await Promise.all([...lanes.values()].map((lane) => lane.start()));
   await front.listen();
-  await parent.send(ready);
   await report();
+  await parent.send(ready);
   setInterval(() => {
     void report();
     for (const lane of lanes.values()) lane.recycle();
