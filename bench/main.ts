@@ -106,7 +106,7 @@ function writeReadme(mark: string, text: string, json: string): void {
   const origin = `Node ${process.version}, ${machine.cpus} CPUs (${machine.cpu}), ${at.slice(0, 10)}; medians of ${rounds} rounds. [Raw numbers](${source}), by \`npm run bench\`.`;
   const [begin, end] = [`<!-- ${mark} -->\n`, `\n<!-- /${mark} -->`];
   const [from, to] = [before.indexOf(begin) + begin.length, before.indexOf(end)];
-  if (to < from || from < begin.length) throw new Error(`README.md has no marks of the name ${mark}.`);
+  if (before.indexOf(begin) === -1 || to < from - 1) throw new Error(`README.md has no marks of the name ${mark}.`);
   const after = `${before.slice(0, from)}${text}\n\n${origin}${before.slice(to)}`;
   writeFileSync(readme, after);
 }
