@@ -3,7 +3,7 @@
 // `serve` has its own reader (config/flags.ts), whose records are those of the config file too.
 
 import { parseArgs } from "node:util";
-import { nearest } from "../config/suggest.ts";
+import { unknownFlag } from "../config/flags.ts";
 import { type Kind, readText } from "../config/values.ts";
 import { SwitchyardError } from "../errors.ts";
 import { wrapped } from "./help.ts";
@@ -108,13 +108,5 @@ function readFlag(kind: Kind<unknown>, { rawName, value, inlineValue }: FlagToke
   throw new SwitchyardError("SY_OPTION_VALUE", {
     saw: `${rawName} was given "${value}", and it takes ${kind.allowed}.`,
     fix: `Give another value after ${rawName}.`,
-  });
-}
-
-function unknownFlag(command: string, rawName: string, names: readonly string[]): SwitchyardError {
-  const near = nearest(rawName, names);
-  return new SwitchyardError("SY_UNKNOWN_OPTION", {
-    saw: `The option ${rawName} is not known.`,
-    fix: `${near === null ? "" : `Did you mean --${near}? `}"switchyard ${command} --help" lists every option.`,
   });
 }

@@ -48,7 +48,7 @@ export function parseServeFlags(args: readonly string[]): ServeFlags {
       config = writtenAfter(token, "the path of a config file");
     } else {
       const use = uses.get(token.name);
-      if (use === undefined) throw unknownFlag(token.rawName, [...uses.keys(), ...Object.keys(commandFlags)]);
+      if (use === undefined) throw unknownFlag("serve", token.rawName, [...uses.keys(), ...Object.keys(commandFlags)]);
       const value = readUse(use, token);
       // A repeated flag's value is a list of what it was given this time.
       const before = use.record.repeats ? ((values.get(use.key) ?? []) as unknown[]) : null;
@@ -136,11 +136,12 @@ function hintFor(text: string, allowed: string): string {
   return near === null ? "" : `Did you mean ${near}? `;
 }
 
-function unknownFlag(rawName: string, flags: readonly string[]): SwitchyardError {
-  const near = nearest(rawName, flags);
+/** @param command The command whose help lists the options, as it is written after `switchyard`. */
+export function unknownFlag(command: string, rawName: string, names: readonly string[]): SwitchyardError {
+  const near = nearest(rawName, names);
   return new SwitchyardError("SY_UNKNOWN_OPTION", {
     saw: `The option ${rawName} is not known.`,
-    fix: `${near === null ? "" : `Did you mean --${near}? `}"switchyard serve --help" lists every option.`,
+    fix: `${near === null ? "" : `Did you mean --${near}? `}"switchyard ${command} --help" lists every option.`,
   });
 }
 

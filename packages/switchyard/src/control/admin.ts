@@ -6,7 +6,7 @@
 import type { AddressInfo } from "node:net";
 import { SwitchyardError } from "../errors.ts";
 import { exposition, expositionType } from "../metrics/exposition.ts";
-import type { ServerStatus } from "../metrics/snapshot.ts";
+import { pathOf, type ServerStatus } from "../metrics/snapshot.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import type { ServerControl } from "../server-control.ts";
 import { Credentials, challenges } from "./credentials.ts";
@@ -34,7 +34,7 @@ export function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5_000, requestTimeout: 5_000 },
     (request, response) => {
-      const pathname = pathOf(request);
+      const pathname = pathOf(request.url ?? "/");
       const isTrusted = credentials.areBroughtBy(request);
       if (!isTrusted && !isProbe(pathname)) {
         refuse(response);
@@ -57,11 +57,6 @@ export function startAdminServer(options: AdminOptions): Promise<AdminServer> {
       });
     });
   });
-}
-
-/** The path of a request's target, as it was written: what is no path is no page of ours either. */
-function pathOf({ url = "/" }: IncomingMessage): string {
-  return url.split("?", 1)[0]!;
 }
 
 function isProbe(pathname: string): boolean {

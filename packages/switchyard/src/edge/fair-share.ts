@@ -9,7 +9,7 @@
 // Where connections close as fast as they come, they even out by themselves, and handing them on would cost more than it
 // is worth: a loop may have as many more as it closed in the last second.
 
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
 import type { ConnectionCounts } from "../ipc/messages.ts";
 
@@ -201,17 +201,3 @@ function handleOf(socket: Socket): ReadHandle | null {
 
 /** A client that resets its connection while it waits: it is closed, and `close` tells. */
 function ignore(): void {}
-
-/**
- * Puts `accept` between a server and what it does with a connection.
- *
- * @returns what the server does with one.
- */
-export function interceptConnections(server: Server, accept: (socket: Socket) => void): (socket: Socket) => void {
-  const listeners = server.listeners("connection");
-  server.removeAllListeners("connection");
-  server.on("connection", accept);
-  return (socket) => {
-    for (const listener of listeners) listener.call(server, socket);
-  };
-}

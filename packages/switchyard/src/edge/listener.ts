@@ -20,9 +20,10 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "../node-http.ts";
-import { FairShare, interceptConnections, type ShareLine } from "./fair-share.ts";
+import { FairShare, type ShareLine } from "./fair-share.ts";
 import { remoteOf, settleForwarding, TrustedProxies } from "./forwarding.ts";
 import { mayHaveBody } from "./front.ts";
+import { interceptConnections } from "./intercept.ts";
 import { expectProxyHeader } from "./proxy-protocol.ts";
 import {
   endLingering,

@@ -6,6 +6,7 @@
 // header is missing, broken, late, or from a peer that is not trusted.
 
 import { isIP, type Server, type Socket } from "node:net";
+import { interceptConnections } from "./intercept.ts";
 
 export interface ProxiedClient {
   readonly address: string;
@@ -119,17 +120,15 @@ export interface ProxyOptions {
  * @returns what closes the connections whose header has not come yet.
  */
 export function expectProxyHeader(server: Server, options: ProxyOptions): () => void {
-  const receivers = server.listeners("connection");
-  server.removeAllListeners("connection");
   const clients = new Map<string, ProxiedClient>();
   const unread = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
+  const begin = interceptConnections(server, (socket) => {
     unread.add(socket);
     socket.once("close", () => unread.delete(socket));
     readHeader(socket, options, (client) => {
       unread.delete(socket);
       if (client !== null) claim(socket, client, clients);
-      for (const receive of receivers) receive.call(server, socket);
+      begin(socket);
     });
   });
   // A connection with TLS is another object, that has the addresses of the same two ends.

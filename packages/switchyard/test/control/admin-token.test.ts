@@ -2,24 +2,18 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { startAdminServer } from "../../src/control/admin.ts";
 import { errorRecords } from "../../src/errors.ts";
 import type { ServerControl } from "../../src/server-control.ts";
+import { folderOf } from "../harness/folder.ts";
 import { waitUntilEnded } from "../harness/processes.ts";
 import { appPath, get, launch, startServer, type TestServer } from "../harness/server.ts";
 
 const token = "0123456789abcdef:and-a-colon";
 const bearer = { authorization: `Bearer ${token}` };
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "switchyard-token-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 function tokenFile(t: TestContext, text: string, mode = 0o600): string {
   const file = join(folderOf(t), "token");

@@ -1,20 +1,14 @@
 // What signals do besides stopping and reloading, and the files that a server keeps: its logs and its pid file.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { errorRecords } from "../../src/errors.ts";
+import { folderOf } from "../harness/folder.ts";
 import { get, launch, startServer } from "../harness/server.ts";
 
 const models = { hybrid: ["--model", "hybrid", "--workers", "2"], sync: ["--model", "sync", "--workers", "2"] };
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 for (const [model, args] of Object.entries(models)) {
   test(`${model}: SIGTTIN is one worker more and SIGTTOU one less, each counted, and never none`, async (t) => {

@@ -3,22 +3,16 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
+import { folderOf } from "../harness/folder.ts";
 import { startLoad } from "../harness/load.ts";
 import { isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { type LogLine, startServer, type TestServer } from "../harness/server.ts";
 
 const models = { hybrid: ["--model", "hybrid", "--workers", "2"], sync: ["--model", "sync", "--workers", "2"] };
-
-function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** The next line of that kind that is not among the first `from`. */
 function lineAfter(server: TestServer, from: number, fits: (line: LogLine) => boolean): Promise<LogLine> {
