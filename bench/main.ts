@@ -3,7 +3,9 @@
 //   --rounds N     rounds of each row (default 5)
 //   --seconds N    length of each measurement, in seconds (default 5)
 //   --json FILE    where the raw numbers go (default bench/results/<date>.json)
-//   --readme MARK  put the tables into README.md, between the marks of that name: bench, bench-lanes
+//   --readme MARK  put the tables into the README that has marks of that name: bench, bench-lanes, bench-greenlet
+//
+// A row is named by its id; a name that ends in a dash stands for all that begin so: greenlets-
 //
 // Not a test: it never fails because of a figure. Run it on a machine that does nothing else.
 
@@ -28,7 +30,10 @@ const { values, positionals } = parseArgs({
 });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
-const chosen = positionals.length === 0 ? rows : rows.filter((row) => positionals.includes(row.id));
+const chosen =
+  positionals.length === 0
+    ? rows
+    : rows.filter(({ id }) => positionals.some((name) => (name.endsWith("-") ? id.startsWith(name) : id === name)));
 
 interface Measured {
   readonly id: string;
@@ -39,6 +44,8 @@ interface Measured {
   readonly min: number;
   readonly max: number;
   readonly reached: boolean;
+  /** Why there is no figure. */
+  readonly skipped?: string;
   readonly rounds: readonly RoundResult[];
 }
 
@@ -66,6 +73,7 @@ const file = writeJson(measured);
 if (values.readme !== undefined) writeReadme(values.readme, table, file);
 
 function summary(row: Row, each: readonly RoundResult[]): Measured {
+  const skipped = each.find((result) => result.skipped !== undefined)?.skipped;
   const figures = each.map((result) => result.figure).sort((a, b) => a - b);
   const median = figures[Math.floor(figures.length / 2)] ?? Number.NaN;
   const { id, what, unit, goal } = row;
@@ -79,6 +87,7 @@ function summary(row: Row, each: readonly RoundResult[]): Measured {
     min: figures[0] ?? Number.NaN,
     max: figures.at(-1) ?? Number.NaN,
     reached,
+    ...(skipped === undefined ? {} : { skipped }),
     rounds: each,
   };
 }
@@ -87,26 +96,33 @@ function tableOf(all: readonly Measured[]): string {
   const lines = [
     ["what", "goal", "median", "min – max", ""],
     ["---", "---", "---", "---", "---"],
-    ...all.map((row) => [
-      row.what,
-      "atLeast" in row.goal ? `≥ ${row.goal.atLeast}` : `≤ ${row.goal.atMost}`,
-      `${rounded(row.median)} ${row.unit === "ratio" ? "" : row.unit}`.trim(),
-      `${rounded(row.min)} – ${rounded(row.max)}`,
-      row.reached ? "reached" : "short",
-    ]),
+    ...all.map((row) => {
+      const goal = "atLeast" in row.goal ? `≥ ${row.goal.atLeast}` : `≤ ${row.goal.atMost}`;
+      if (row.skipped !== undefined) return [row.what, goal, "", "", `not measured: ${row.skipped}`];
+      return [
+        row.what,
+        goal,
+        `${rounded(row.median)} ${row.unit === "ratio" ? "" : row.unit}`.trim(),
+        `${rounded(row.min)} – ${rounded(row.max)}`,
+        row.reached ? "reached" : "short",
+      ];
+    }),
   ];
   return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
 function writeReadme(mark: string, text: string, json: string): void {
-  const readme = fileURLToPath(new URL("../README.md", import.meta.url));
+  const [begin, end] = [`<!-- ${mark} -->\n`, `\n<!-- /${mark} -->`];
+  const readme = ["../README.md", "../packages/greenlet/README.md"]
+    .map((path) => fileURLToPath(new URL(path, import.meta.url)))
+    .find((path) => readFileSync(path, "utf8").includes(begin));
+  if (readme === undefined) throw new Error(`No README has marks of the name ${mark}.`);
   const before = readFileSync(readme, "utf8");
   const { machine, at } = JSON.parse(readFileSync(json, "utf8"));
   const source = relative(dirname(readme), json);
   const origin = `Node ${process.version}, ${machine.cpus} CPUs (${machine.cpu}), ${at.slice(0, 10)}; medians of ${rounds} rounds. [Raw numbers](${source}), by \`npm run bench\`.`;
-  const [begin, end] = [`<!-- ${mark} -->\n`, `\n<!-- /${mark} -->`];
   const [from, to] = [before.indexOf(begin) + begin.length, before.indexOf(end)];
-  if (before.indexOf(begin) === -1 || to < from - 1) throw new Error(`README.md has no marks of the name ${mark}.`);
+  if (to < from - 1) throw new Error(`The marks of the name ${mark} have no end in ${readme}.`);
   const after = `${before.slice(0, from)}${text}\n\n${origin}${before.slice(to)}`;
   writeFileSync(readme, after);
 }

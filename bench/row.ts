@@ -16,5 +16,7 @@ export interface RoundOptions {
 
 export interface RoundResult {
   readonly figure: number;
+  /** Why there is no figure; it is then NaN. */
+  readonly skipped?: string;
   readonly parts: Readonly<Record<string, number>>;
 }

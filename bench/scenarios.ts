@@ -4,6 +4,7 @@
 // them within each round.
 
 import { get } from "node:http";
+import { greenletRows } from "./greenlets.ts";
 import { type LoadResult, load } from "./load.ts";
 import { crossingRows, mixedRows } from "./mixed.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
@@ -120,6 +121,7 @@ export const rows: readonly Row[] = [
   },
   ...mixedRows,
   ...crossingRows,
+  ...greenletRows,
 ];
 
 interface RatioRow {

@@ -11,6 +11,8 @@ export interface Subject {
   readonly name: string;
   /** Words of the command after `node`, the first a path relative to this folder. */
   readonly command: readonly string[];
+  /** What runs the command; this Node when absent. */
+  readonly program?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** CPUs that it may use, as taskset takes them; all when absent. */
   readonly cpus?: string;
@@ -47,7 +49,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => 
 
 export async function start(subject: Subject): Promise<Running> {
   const [file, ...rest] = subject.command;
-  const words = [process.execPath, fileURLToPath(new URL(file!, import.meta.url)), ...rest.map(pathOf)];
+  const words = [
+    subject.program ?? process.execPath,
+    fileURLToPath(new URL(file!, import.meta.url)),
+    ...rest.map(pathOf),
+  ];
   const pinned = subject.cpus === undefined ? words : ["taskset", "-c", subject.cpus, ...words];
   const beganMs = performance.now();
   const child = spawn(pinned[0]!, pinned.slice(1), {
