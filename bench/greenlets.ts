@@ -3,12 +3,13 @@
 // The smallest figures are each taken in a process of its own, so that none is measured in code that another has warmed.
 // Python's are taken with Debian's packages where those are installed; without them their rows say so and have no figure.
 
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type LoadResult, load } from "./load.ts";
+import { moduleOf, type PythonSwitch, pythonFor, pythonMicros, pythonWith } from "./python.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
-import { cpuSeconds, freePort, processesOf, type Subject, whileRunning } from "./subject.ts";
+import { bareNode, cpuSeconds, freePort, processesOf, type Subject, whileRunning } from "./subject.ts";
 import { roundsFor } from "./work.mjs";
 
 const serverCpu = "0";
@@ -187,33 +188,23 @@ async function measureLive(count: number, backend = ""): Promise<Figures | strin
 
 // --- Python
 
-const python = "/usr/bin/python3";
-const modules = { switch: "greenlet", gevent: "gevent", uvloop: "uvloop" } as const;
-type PythonFigure = keyof typeof modules;
-
-function pythonHas(name: PythonFigure): boolean {
-  return spawnSync(python, ["-c", `import ${modules[name]}`]).status === 0;
-}
-
-async function againstPython(what: string, count: number, peers: readonly PythonFigure[]): Promise<RoundResult> {
-  const missing = peers.filter((peer) => !pythonHas(peer));
+async function againstPython(what: string, count: number, peers: readonly PythonSwitch[]): Promise<RoundResult> {
+  const missing = peers.filter((peer) => pythonFor(peer) === null);
   if (missing.length > 0)
-    return skipped(`Debian's ${missing.map((peer) => `python3-${modules[peer]}`).join(", ")} missing`);
+    return skipped(`Debian's ${missing.map((peer) => `python3-${moduleOf[peer]}`).join(", ")} missing`);
   const { micros } = await micro(what, count);
   const parts: Record<string, number> = { micros: micros! };
-  for (const peer of peers) {
-    const { stdout } = await run(python, [file("greenlet-peers.py"), peer, String(count)]);
-    parts[`${peer}Micros`] = JSON.parse(stdout).micros;
-  }
+  for (const peer of peers) parts[`${peer}Micros`] = await pythonMicros(peer, count);
   return { figure: micros! / Math.min(...peers.map((peer) => parts[`${peer}Micros`]!)), parts };
 }
 
 async function geventServer<T>(measure: (url: string) => Promise<T>): Promise<T | null> {
-  if (!pythonHas("gevent")) return null;
+  const program = pythonWith("gevent");
+  if (program === null) return null;
   const port = await freePort();
   const subject: Subject = {
     name: "gevent",
-    program: python,
+    program,
     command: ["./apps/greenlet-peers.py", "serve", String(port)],
     url: `http://127.0.0.1:${port}`,
   };
@@ -294,7 +285,7 @@ function preemptRow(
 async function measurePreemption(seconds: number): Promise<PreemptRun> {
   workRounds ??= String(roundsFor(workMs));
   return {
-    bare: await mixedLoad({ name: "node:http", command: ["./apps/mixed-bare.mjs"] }, seconds),
+    bare: await mixedLoad(bareNode("./apps/mixed.mjs"), seconds),
     plain: await mixedLoad(preemptSubject(0), seconds),
     preempted: await mixedLoad(preemptSubject(sliceMs), seconds),
   };

@@ -1,11 +1,11 @@
 // The case that lanes are for: 16 clients on a fast route while 4 clients keep a route busy that holds the CPU for 50 ms.
 // All servers are measured one after the other in each round, and each figure compares those of the same round.
 
-import { tmpdir } from "node:os";
+import { markdownTable, median } from "./figures.ts";
 import { load } from "./load.ts";
-import { ensurePeers, peerFile, wattFolder } from "./peers.ts";
+import { ensurePeers, pm2, watt } from "./peers.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
-import { cpuSeconds, freePort, ours, processesOf, type Subject, whileRunning } from "./subject.ts";
+import { bareNode, cpuSeconds, nodeCluster, ours, processesOf, type Subject, whileRunning } from "./subject.ts";
 import { roundsFor } from "./work.mjs";
 
 const fastClients = 16;
@@ -34,11 +34,11 @@ const app = "./apps/mixed.mjs";
 const lane = ["--model", "async", "--lane", "/cpu=sync:2"];
 
 const subjects: Readonly<Record<string, () => Subject | Promise<Subject>>> = {
-  "node:http": () => ({ name: "node:http", command: ["./apps/mixed-bare.mjs"] }),
-  "node:cluster 2": () => ({ name: "cluster 2", command: ["./apps/mixed-cluster.mjs"], env: { WORKERS: "2" } }),
-  "node:cluster 4": () => ({ name: "cluster 4", command: ["./apps/mixed-cluster.mjs"], env: { WORKERS: "4" } }),
-  "PM2 2": pm2,
-  "Watt 2": watt,
+  "node:http": () => bareNode(app),
+  "node:cluster 2": () => nodeCluster(app, 2),
+  "node:cluster 4": () => nodeCluster(app, 4),
+  "PM2 2": () => pm2(app, 2),
+  "Watt 2": () => watt(app, 2),
   lane: () => ours("lane", app, lane),
   auto: () => ours("auto", app, ["--model", "auto"]),
 };
@@ -132,26 +132,6 @@ function withWork(subject: Subject): Subject {
   return { ...subject, env: { ...subject.env, WORK_ROUNDS: rounds ?? "" } };
 }
 
-async function pm2(): Promise<Subject> {
-  const port = await freePort();
-  return {
-    name: "PM2",
-    command: [peerFile("pm2/bin/pm2-runtime"), "start", "./apps/mixed-bare.mjs", "-i", "2"],
-    env: { PORT: String(port), PM2_HOME: `${tmpdir()}/switchyard-bench-pm2-${process.pid}` },
-    url: `http://127.0.0.1:${port}`,
-  };
-}
-
-async function watt(): Promise<Subject> {
-  const port = await freePort();
-  const main = new URL("./apps/mixed-bare.mjs", import.meta.url).pathname;
-  return {
-    name: "Watt",
-    command: [peerFile("wattpm/bin/cli.js"), "start", wattFolder({ main, workers: 2, port })],
-    url: `http://127.0.0.1:${port}`,
-  };
-}
-
 function partsOf(run: MixedRun): Record<string, number> {
   const parts: Record<string, number> = {
     "node:http alone, /hello per second": run.bareAlonePerSecond,
@@ -165,25 +145,18 @@ function partsOf(run: MixedRun): Record<string, number> {
 
 /** The table of all servers, from the raw parts of one of the rows: medians of the rounds. */
 export function mixedTable(each: readonly RoundResult[]): string {
-  const median = (key: string) => {
-    const values = each.map(({ parts }) => parts[key] ?? Number.NaN).sort((a, b) => a - b);
-    return values[Math.floor(values.length / 2)] ?? Number.NaN;
-  };
+  const middle = (key: string) => median(each.map(({ parts }) => parts[key] ?? Number.NaN));
   const lines = Object.keys(subjects).map((name) => {
     const figures = [
-      median(`${name}, helloPerSecond`).toFixed(0),
-      median(`${name}, helloP50Ms`).toFixed(1),
-      median(`${name}, helloP99Ms`).toFixed(1),
-      median(`${name}, cpuPerSecond`).toFixed(1),
-      median(`${name}, errors`).toFixed(0),
+      middle(`${name}, helloPerSecond`).toFixed(0),
+      middle(`${name}, helloP50Ms`).toFixed(1),
+      middle(`${name}, helloP99Ms`).toFixed(1),
+      middle(`${name}, cpuPerSecond`).toFixed(1),
+      middle(`${name}, errors`).toFixed(0),
     ];
-    return `| ${[labels[name] ?? name, ...figures].join(" | ")} |`;
+    return [labels[name] ?? name, ...figures];
   });
-  return [
-    "| server | /hello per second | p50, ms | p99, ms | /cpu per second | errors |",
-    "| --- | --- | --- | --- | --- | --- |",
-    ...lines,
-  ].join("\n");
+  return markdownTable(["server", "/hello per second", "p50, ms", "p99, ms", "/cpu per second", "errors"], lines);
 }
 
 const labels: Readonly<Record<string, string>> = {
@@ -223,7 +196,7 @@ export const crossingRows: readonly Row[] = [
           await load({ url, connections: 64, seconds: 1 });
           return (await load({ url, connections: 64, seconds })).perSecond;
         });
-      const peer = await perSecond({ name: "node:http", command: ["./apps/hello-bare.mjs"], cpus: "0" });
+      const peer = await perSecond(bareNode("./apps/hello.mjs", "0"));
       const own = await perSecond(ours("lane", "./apps/hello.mjs", ["--model", "async", "--lane", "/**=sync:2"]));
       return { figure: own / peer, parts: { ownPerSecond: own, peerPerSecond: peer } };
     },

@@ -1,43 +1,34 @@
-// Python, where it is installed: which interpreter sees Debian's packages, and what its switches cost.
+// Python, where it is installed: an interpreter that has a module, and what its switches cost.
 
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
-/** Nanoseconds; null for what is not installed. All null where there is no Python. */
-export interface PythonSwitches {
-  /** CPython's greenlet: into another greenlet and back, with `switch()`. */
-  readonly greenletRoundTripNs: number | null;
-  /** `gevent.sleep(0)`: to the hub and back. */
-  readonly geventSleepNs: number | null;
-  /** `await asyncio.sleep(0)` on asyncio's own event loop. */
-  readonly asyncioSleepNs: number | null;
-  /** The same on uvloop's. */
-  readonly uvloopSleepNs: number | null;
+/** The module that each figure of apps/greenlet-peers.py needs. Debian's packages are python3-<module>. */
+export const moduleOf = { switch: "greenlet", gevent: "gevent", asyncio: "asyncio", uvloop: "uvloop" } as const;
+
+/** CPython's greenlet into another and back; `gevent.sleep(0)`; `await asyncio.sleep(0)` on asyncio's loop and on uvloop's. */
+export type PythonSwitch = keyof typeof moduleOf;
+
+const run = promisify(execFile);
+const script = fileURLToPath(new URL("./apps/greenlet-peers.py", import.meta.url));
+
+/** Microseconds for one of `count`, in a process of its own. It must be there: `pythonFor`. */
+export async function pythonMicros(what: PythonSwitch, count: number): Promise<number> {
+  const { stdout } = await run(pythonFor(what) ?? "python3", [script, what, String(count)]);
+  return JSON.parse(stdout).micros;
 }
 
-const nothing: PythonSwitches = {
-  greenletRoundTripNs: null,
-  geventSleepNs: null,
-  asyncioSleepNs: null,
-  uvloopSleepNs: null,
-};
-
-/** Measures Python's switches in a process of its own, in about two seconds, during which this thread waits. */
-export function pythonSwitches(): PythonSwitches {
-  const python = pythonWith("greenlet") ?? pythonWith("asyncio");
-  if (python === null) return nothing;
-  const script = fileURLToPath(new URL("./apps/switches.py", import.meta.url));
-  const { stdout, status, stderr } = spawnSync(python, [script], { encoding: "utf8" });
-  if (status !== 0) throw new Error(`apps/switches.py failed:\n${stderr}`);
-  // The script's own output.
-  return JSON.parse(stdout) as PythonSwitches;
+/** The interpreter that can measure it, or null. */
+export function pythonFor(what: PythonSwitch): string | null {
+  return pythonWith(moduleOf[what]);
 }
 
 /** Debian's own comes first: one that a version manager put on the path does not see Debian's packages. */
 const interpreters = ["/usr/bin/python3", "python3"];
 const known = new Map<string, string | null>();
 
-/** An interpreter that can import this module, or null. */
+/** An interpreter that has this module, or null. */
 export function pythonWith(module: string): string | null {
   const before = known.get(module);
   if (before !== undefined) return before;

@@ -9,9 +9,11 @@ import { type LoadResult, load } from "./load.ts";
 import { crossingRows, mixedRows } from "./mixed.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
 import {
+  bareNode,
   cpuSeconds,
   freePort,
   memoryBytes,
+  nodeCluster,
   ours,
   processesOf,
   type Running,
@@ -23,8 +25,8 @@ import {
 
 const serverCpu = "0";
 const loadCpu = "1";
-const bare: Subject = { name: "node:http", command: ["./apps/hello-bare.mjs"], cpus: serverCpu };
-const cluster2: Subject = { name: "node:cluster, 2 workers", command: ["./apps/hello-cluster.mjs"] };
+const bare = bareNode("./apps/hello.mjs", serverCpu);
+const cluster2 = nodeCluster("./apps/hello.mjs", 2);
 const async1 = ours("async", "./apps/hello.mjs", ["--model", "async"], serverCpu);
 const asyncLogging: Subject = {
   ...async1,
@@ -245,7 +247,7 @@ async function untilFirstAnswer(subject: Subject): Promise<number> {
   const at = subject.command.indexOf("--port");
   const command = at === -1 ? subject.command : subject.command.with(at + 1, String(port));
   const beganMs = performance.now();
-  const starting = start({ ...subject, command, env: { PORT: String(port) } });
+  const starting = start({ ...subject, command, env: { ...subject.env, PORT: String(port) } });
   let elapsedMs = 0;
   while (elapsedMs === 0) {
     const isAnswered = await textOf(`http://127.0.0.1:${port}`).then(

@@ -39,6 +39,23 @@ export function ours(name: string, app: string, args: readonly string[], cpus?: 
   };
 }
 
+/** The application on bare node:http, in one process. */
+export function bareNode(app: string, cpus?: string): Subject {
+  const subject = { name: "node:http", command: ["./apps/bare.mjs"], env: appNamed(app) };
+  return cpus === undefined ? subject : { ...subject, cpus };
+}
+
+/** The application on node:cluster. */
+export function nodeCluster(app: string, workers: number): Subject {
+  const env = { ...appNamed(app), WORKERS: String(workers) };
+  return { name: `node:cluster, ${workers} workers`, command: ["./apps/cluster.mjs"], env };
+}
+
+/** What tells apps/bare.mjs and apps/cluster.mjs their application. */
+export function appNamed(app: string): Record<string, string> {
+  return { APP: new URL(app, import.meta.url).href };
+}
+
 const startTimeoutMs = 20_000;
 
 const started = new Set<ChildProcess>();

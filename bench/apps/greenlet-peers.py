@@ -1,4 +1,4 @@
-# Python's own greenlets on one figure, as JSON: `python3 greenlet-peers.py switch|gevent|uvloop [count]`, in microseconds;
+# Python's own greenlets on one figure, as JSON: `python3 greenlet-peers.py switch|gevent|asyncio|uvloop COUNT`, in microseconds;
 # `greenlet-peers.py serve PORT` answers every request after 100 ms with gevent's own server.
 import json
 import sys
@@ -42,16 +42,22 @@ def gevent_sleep(count):
     return best_of(lambda: gevent.spawn(run).join(), count)
 
 
-def uvloop_sleep(count):
+def asyncio_sleep(count):
     import asyncio
-    import uvloop
 
     async def run():
         for _ in range(count):
             await asyncio.sleep(0)
 
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     return best_of(lambda: asyncio.run(run()), count)
+
+
+def uvloop_sleep(count):
+    import asyncio
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return asyncio_sleep(count)
 
 
 def serve(port):
@@ -72,5 +78,5 @@ if __name__ == "__main__":
     if what == "serve":
         serve(number)
     else:
-        micros = {"switch": switch, "gevent": gevent_sleep, "uvloop": uvloop_sleep}[what](number)
-        print(json.dumps({"micros": micros}))
+        figures = {"switch": switch, "gevent": gevent_sleep, "asyncio": asyncio_sleep, "uvloop": uvloop_sleep}
+        print(json.dumps({"micros": figures[what](number)}))

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { rounded } from "../../../../bench/figures.ts";
 import { mixedRows, mixedTable } from "../../../../bench/mixed.ts";
 import type { RoundResult } from "../../../../bench/row.ts";
 
@@ -69,9 +70,4 @@ function runOf(text: string): Run {
   const file = /\[Raw numbers\]\(([^)]+)\)/.exec(text)?.[1];
   assert.ok(file !== undefined && existsSync(new URL(file, root)), "the file of raw numbers is committed");
   return JSON.parse(readFileSync(new URL(file, root), "utf8"));
-}
-
-/** As bench/main.ts writes it. */
-function rounded(value: number): string {
-  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
