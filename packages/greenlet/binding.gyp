@@ -7,6 +7,7 @@
         "native/async_scopes.cc",
         "native/binding.cc",
         "native/callback_depth.cc",
+        "native/handle_level.cc",
         "native/handoff.cc",
         "native/hub.cc",
         "native/impersonation.cc",

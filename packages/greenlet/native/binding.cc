@@ -8,7 +8,9 @@
 //   create(body)              -> index of a new stack; -1: that many live, or the machine gives no more threads or memory
 //   resume(index)             -> true when the stack has ended and is freed, "overLimit" when that was by the limit; "preempted"
 //                when its slice was over
-//   park(keepAsyncContext)    -> false when refused (script_stack.h)
+//   park(keepAsyncContext, evenPinned) -> false when refused (script_stack.h)
+//   whatPins()                -> { microtask, callbackScope, native: "", "node", "sqlite", "addon" or "otherStack", file }
+//   lookAtFrames()            has every wait look for what pins it, from now on (hub.h)
 //   hasNativeCaller()         -> whether native code on the current stack waits for JavaScript to return
 //   isInCallbackScope()       -> whether the current stack is inside a callback of Node's
 //   preempt(sliceUs, limitMs, ownScripts, guarded) turns preemption on, or off with a slice of 0
@@ -24,6 +26,7 @@
 #include <string_view>
 
 #include "callback_depth.h"
+#include "handle_level.h"
 #include "hub.h"
 #include "own_stack.h"
 #include "v8_compat.h"
@@ -82,6 +85,7 @@ void Open(const Arguments& arguments) {
   hub->own_stack_limit = OwnStackLimit(arguments[3].As<v8::Uint32>()->Value());
   StopWasmCodeCollection(isolate, isolate->GetCurrentContext());
   hub->callback_depth = FindCallbackDepth(isolate, isolate->GetCurrentContext());
+  hub->handle_level_of_call = FindHandleLevelOfCall(isolate, isolate->GetCurrentContext());
   arguments.GetReturnValue().Set(hub->callback_depth != nullptr);
 }
 
@@ -122,8 +126,36 @@ void Park(const Arguments& arguments) {
   Hub* hub = HubOf(arguments);
   if (hub->current == nullptr) return ThrowMisuse(hub->isolate(), "park() outside a greenlet");
   const auto keep = arguments[0]->IsTrue() ? ScriptStack::Keep::kAsyncContext : ScriptStack::Keep::kNothing;
-  arguments.GetReturnValue().Set(hub->current->Park(keep));
+  const auto pinned = arguments[1]->IsTrue() ? ScriptStack::Pinned::kPark : ScriptStack::Pinned::kRefuse;
+  arguments.GetReturnValue().Set(hub->current->Park(keep, pinned));
 }
+
+const char* NameOf(NativeCaller caller) {
+  switch (caller) {
+    case NativeCaller::kNone: return "";
+    case NativeCaller::kNode: return "node";
+    case NativeCaller::kSqlite: return "sqlite";
+    case NativeCaller::kAddon: return "addon";
+    case NativeCaller::kOtherStack: return "otherStack";
+  }
+  return "";
+}
+
+void WhatPins(const Arguments& arguments) {
+  v8::Isolate* isolate = arguments.GetIsolate();
+  v8::Local<v8::Context> context = isolate->GetCurrentContext();
+  const ScriptStack* const stack = HubOf(arguments)->current;
+  if (stack == nullptr) return;
+  const ScriptStack::Pin pin = stack->WhatPins();
+  v8::Local<v8::Object> result = v8::Object::New(isolate);
+  result->Set(context, Text(isolate, "microtask"), v8::Boolean::New(isolate, pin.microtask)).Check();
+  result->Set(context, Text(isolate, "callbackScope"), v8::Boolean::New(isolate, pin.callback_scope)).Check();
+  result->Set(context, Text(isolate, "native"), Text(isolate, NameOf(pin.native.caller))).Check();
+  result->Set(context, Text(isolate, "file"), Text(isolate, pin.native.file)).Check();
+  arguments.GetReturnValue().Set(result);
+}
+
+void LookAtFrames(const Arguments& arguments) { HubOf(arguments)->looks_at_frames = true; }
 
 void HasNativeCallerCall(const Arguments& arguments) {
   const ScriptStack* const stack = HubOf(arguments)->current;
@@ -278,6 +310,8 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("create", Create);
   add("resume", Resume);
   add("park", Park);
+  add("whatPins", WhatPins);
+  add("lookAtFrames", LookAtFrames);
   add("hasNativeCaller", HasNativeCallerCall);
   add("isInCallbackScope", IsInCallbackScope);
   add("preempt", Preempt);

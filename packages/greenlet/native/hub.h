@@ -38,6 +38,10 @@ class Hub {
   bool stack_limit_is_foreign = false;
   /** Node's count of open callback scopes (callback_depth.cc). */
   size_t* callback_depth = nullptr;
+  /** handle_level.h. */
+  int handle_level_of_call = 0;
+  /** Whether every wait looks at the frames: WebAssembly may run on stacks of its own, which the level does not tell. */
+  bool looks_at_frames = false;
   /** The stack that JavaScript runs on; null on the isolate's own stack. */
   ScriptStack* current = nullptr;
   /** Set when Node has torn the environment down: nothing may be resumed any more. */

@@ -18,6 +18,8 @@
 #include <v8-version.h>
 
 #include <cstddef>
+#include <cstring>
+#include <unordered_map>
 
 namespace switchyard {
 
@@ -97,6 +99,42 @@ CompiledCode FindCompiledCode() {
           CodeOfObjectWith(reinterpret_cast<uintptr_t>(&FindFunctionCall))};
 }
 
+/** The library that an address lies in, where it is neither Node, this library nor one that the compiler's output needs. */
+std::string AddonAt(uintptr_t address) {
+  static const CompiledCode compiled = FindCompiledCode();
+  if (compiled.Contains(address)) return {};
+  struct Search {
+    uintptr_t address;
+    std::string file;
+  } search{address, {}};
+  const auto look = [](dl_phdr_info* object, size_t, void* data) {
+    auto* const search = static_cast<Search*>(data);
+    for (int index = 0; index < object->dlpi_phnum; index++) {
+      const auto& header = object->dlpi_phdr[index];
+      const CodeRange range{object->dlpi_addr + header.p_vaddr, header.p_memsz};
+      if (header.p_type == PT_LOAD && range.Contains(search->address)) search->file = object->dlpi_name;
+    }
+    return search->file.empty() ? 0 : 1;
+  };
+  dl_iterate_phdr(look, &search);
+  // They call back what Node has given them, a thread's first function for one.
+  for (const char* library : {"/libc.", "/libstdc++.", "/libpthread.", "/libgcc_s.", "/ld-"}) {
+    if (search.file.find(library) != std::string::npos) return {};
+  }
+  return search.file;
+}
+
+/** Whether a return address lies in SQLite or in what Node puts around it. Remembers, because dladdr reads every symbol. */
+bool IsSqlite(uintptr_t address) {
+  thread_local std::unordered_map<uintptr_t, bool> known;
+  const auto found = known.find(address);
+  if (found != known.end()) return found->second;
+  Dl_info symbol;
+  const bool is_sqlite = dladdr(reinterpret_cast<void*>(address), &symbol) != 0 && symbol.dli_sname != nullptr &&
+                         std::strstr(symbol.dli_sname, "sqlite") != nullptr;
+  return known[address] = is_sqlite;
+}
+
 #endif
 
 }  // namespace
@@ -119,6 +157,28 @@ __attribute__((no_sanitize("address"))) bool HasNativeCaller(uintptr_t first_fra
   return calls > 1;
 }
 
+__attribute__((no_sanitize("address"))) NativeCallerFound FindNativeCaller(uintptr_t first_frame) {
+  static const CodeRange call = FindFunctionCall();
+  static const CompiledCode compiled = FindCompiledCode();
+  int calls = 0;
+  for (auto frame = reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); frame != first_frame;) {
+    const auto* const words = reinterpret_cast<const uintptr_t*>(frame);
+    const uintptr_t outer = words[0];
+    if (call.Contains(words[1])) calls++;
+    if (!compiled.Contains(words[1])) {
+      std::string file = AddonAt(words[1]);
+      if (!file.empty()) return {NativeCaller::kAddon, std::move(file)};
+    } else if (calls > 0 && IsSqlite(words[1])) {
+      return {NativeCaller::kSqlite, {}};
+    }
+    const bool is_frame = outer > frame && outer <= first_frame && outer % sizeof(uintptr_t) == 0;
+    // Node keeps the chain, and so does V8: what broke it, between two of their functions, is another stack.
+    if (!is_frame) return {calls > 0 ? NativeCaller::kAddon : NativeCaller::kOtherStack, {}};
+    frame = outer;
+  }
+  return {calls > 1 ? NativeCaller::kNode : NativeCaller::kNone, {}};
+}
+
 __attribute__((no_sanitize("address"))) uintptr_t DepthInRegularExpression(uintptr_t first_frame) {
   constexpr uintptr_t kAlwaysTheLeast = 1;
   if (kRegularExpressionFrame == 0) return kAlwaysTheLeast;
@@ -139,6 +199,7 @@ __attribute__((no_sanitize("address"))) uintptr_t DepthInRegularExpression(uintp
 #else
 
 bool HasNativeCaller(uintptr_t) { return false; }
+NativeCallerFound FindNativeCaller(uintptr_t) { return {}; }
 uintptr_t DepthInRegularExpression(uintptr_t) { return 0; }
 
 #endif

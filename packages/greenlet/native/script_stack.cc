@@ -13,6 +13,7 @@
 
 #include "script_stack.h"
 
+#include "handle_level.h"
 #include "hub.h"
 #include "native_frames.h"
 #include "v8_compat.h"
@@ -73,10 +74,11 @@ ScriptStack::Outcome ScriptStack::Resume() {
   return Outcome::kEnded;
 }
 
-bool ScriptStack::Park(Keep keep) {
+bool ScriptStack::Park(Keep keep, Pinned pinned) {
   v8::Isolate* isolate = hub_->isolate();
   // V8 is about to end it, and would end the next greenlet on this stack instead.
   if (is_over_limit_ || RunsMicrotask()) return false;
+  if (pinned == Pinned::kRefuse && MayBePinned()) return false;
   v8::Local<AsyncContext> async_context;
   if (keep == Keep::kAsyncContext) async_context = GetAsyncContext(isolate);
   ran_ = {};
@@ -109,6 +111,17 @@ void ScriptStack::Preempt(Ticker::Clock::time_point since) {
   SwitchBack();
   SetAsyncContext(isolate, async_context);
   hub_->async_scopes->Return(scopes);
+}
+
+/** Two comparisons, for nearly every wait. */
+bool ScriptStack::MayBePinned() const {
+  if (IsInCallbackScope()) return true;
+  if (!hub_->looks_at_frames && HandleLevel(hub_->isolate()) == plain_level_) return false;
+  return FindNativeCaller(first_frame_).caller != NativeCaller::kNone;
+}
+
+ScriptStack::Pin ScriptStack::WhatPins() const {
+  return {RunsMicrotask(), IsInCallbackScope(), FindNativeCaller(first_frame_)};
 }
 
 bool ScriptStack::HasNativeCaller() const { return switchyard::HasNativeCaller(first_frame_); }
@@ -189,6 +202,7 @@ void ScriptStack::CallBody() {
   v8::TryCatch failure(isolate);
   v8::Local<v8::Function> body = body_.Get(isolate);
   ReleaseHandles();
+  if (hub_->handle_level_of_call != kNoHandleLevel) plain_level_ = HandleLevel(isolate) + hub_->handle_level_of_call;
   if (!body->Call(isolate, context, v8::Undefined(isolate), 0, nullptr).IsEmpty()) return;
   terminated_ = failure.HasTerminated();
   if (terminated_) {

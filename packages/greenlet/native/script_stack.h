@@ -7,6 +7,7 @@
 
 #include <memory>
 
+#include "native_frames.h"
 #include "preemption_policy.h"
 #include "stack.h"
 #include "ticker.h"
@@ -34,12 +35,22 @@ class ScriptStack final : private StackBody {
   Outcome Resume();
 
   enum class Keep { kAsyncContext, kNothing };
+  enum class Pinned { kRefuse, kPark };
   /**
    * Called on this stack: switches back to whoever resumed it. With kNothing, the stack takes the async context of its
    * next resumer instead of keeping its own. False, without switching, while this stack runs the microtask queue: the
-   * queue would stay marked as running, and no promise of the isolate would be settled again.
+   * queue would stay marked as running, and no promise of the isolate would be settled again. With kRefuse, also where
+   * WhatPins tells of anything.
    */
-  bool Park(Keep keep);
+  bool Park(Keep keep, Pinned pinned);
+
+  /** What on this stack outlives no wait, or should be told of. Called on this stack. */
+  struct Pin {
+    bool microtask = false;
+    bool callback_scope = false;
+    NativeCallerFound native;
+  };
+  Pin WhatPins() const;
 
   /**
    * Called on this stack, in an interrupt: switches back to whoever resumed it, where the policy allows it. Has V8 end
@@ -62,6 +73,7 @@ class ScriptStack final : private StackBody {
   /** The first frame on the stack. Runs JavaScript. */
   void RunOnStack() override;
   void CallBody();
+  bool MayBePinned() const;
   bool RunsMicrotask() const;
   bool BeginsMatch() const;
   Moment ThisMoment() const;
@@ -83,6 +95,8 @@ class ScriptStack final : private StackBody {
   double own_async_id_ = 0;
   /** The frame of CallBody. */
   uintptr_t first_frame_ = 0;
+  /** V8's level of handle scopes in a plain wait (handle_level.h). */
+  int plain_level_ = -1;
   bool resumed_by_microtask_ = false;
   size_t resumer_depth_ = 0;
 };

@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GreenletError } from "./errors.ts";
 import { machineStackLimit, ownStackBytes } from "./machine.ts";
+import { watchForOtherStacks } from "./pinning.ts";
 
 export type BackendName = "impersonation" | "handoff";
 
@@ -17,7 +18,14 @@ export interface Binding {
   open(backend: BackendName, stackBytes: number, processStacks: number, ownStackBytes: number): boolean;
   create(body: () => void): number;
   resume(index: number): StackEnding | undefined;
-  park(keepAsyncContext: boolean): boolean;
+  park(keepAsyncContext: boolean, evenPinned: boolean): boolean;
+  whatPins(): {
+    readonly microtask: boolean;
+    readonly callbackScope: boolean;
+    readonly native: "" | "node" | "sqlite" | "addon" | "otherStack";
+    readonly file: string;
+  };
+  lookAtFrames?(): void;
   hasNativeCaller(): boolean;
   isInCallbackScope(): boolean;
   preempt(sliceUs: number, limitMs: number, ownScripts: string, guarded: readonly string[]): void;
@@ -87,6 +95,7 @@ function loadAddon(): Addon {
   const stackLimit = machineStackLimit();
   if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
   binding.profile?.(profilePeriodUs(process.execArgv, process.env.NODE_OPTIONS));
+  watchForOtherStacks(binding);
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }
 

@@ -7,7 +7,8 @@ export const errorCodes = {
   ERR_ADDON_UNAVAILABLE: "The compiled part of the package can't be loaded in this Node.",
   ERR_NOT_IN_GREENLET: "Something that waits was called outside every greenlet.",
   ERR_SWITCH_FORBIDDEN: "Something that waits was called inside withoutSwitching().",
-  ERR_PINNED: "The greenlet can't leave its stack here: Node's own state on it can't be moved.",
+  ERR_PINNED:
+    "The greenlet can't leave its stack here: native code on it is in the middle of a call, or Node's own state can't be moved.",
   ERR_TOO_MANY_GREENLETS: "As many greenlets are alive as may be, or the machine gives no more threads.",
   ERR_RUN_LIMIT: "The greenlet ran longer than hub.preempt()'s limitMs without waiting, and was ended.",
   ERR_WAIT_TIMEOUT: "A wait took longer than its timeout.",

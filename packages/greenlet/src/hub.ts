@@ -4,6 +4,7 @@ import { addon, type BackendName, type PreemptionRefusal } from "./addon.ts";
 import { GreenletError } from "./errors.ts";
 import type { Greenlet, Unlink } from "./greenlet.ts";
 import { hubLimits } from "./limits.ts";
+import { addPinListener, type PinKind, type PinReport, pinCounts, trustAddon } from "./pinning.ts";
 import {
   learnMatches,
   type PreemptOptions,
@@ -36,6 +37,8 @@ export interface HubStats {
   readonly preemptionRefusals: Readonly<Record<PreemptionRefusal, number>>;
   /** Greenlets that were ended for running over the limit. */
   readonly overLimit: number;
+  /** How often a greenlet waited where something could not be left on its stack, or had to be carried along, by what. */
+  readonly pins: Readonly<Record<PinKind, number>>;
 }
 
 function countsOfPreemption(): Pick<HubStats, "preemptions" | "preemptionRefusals" | "overLimit"> {
@@ -110,6 +113,7 @@ class Hub {
       started: hubLimits.started,
       ...switchCounts(),
       ...countsOfPreemption(),
+      pins: pinCounts(),
     };
   }
 
@@ -139,6 +143,27 @@ class Hub {
       });
     }
     return addBlockedListener(ms, callback);
+  }
+
+  /**
+   * Calls back, in a microtask, for every wait with something on the stack that can't be left there (the wait throws
+   * `ERR_PINNED` or `ERR_SWITCH_FORBIDDEN`), or that was carried along; `stats().pins` counts them.
+   */
+  onPinned(callback: (report: PinReport) => void): Unlink {
+    return addPinListener(callback);
+  }
+
+  /**
+   * Lets greenlets wait in functions that an addon has called, which otherwise throws `ERR_PINNED`; for addons that hold
+   * no lock and no handle scope meanwhile, or where only one greenlet at a time does so. Without that, the process may end
+   * in an assertion of Node's.
+   *
+   * @param part Part of the path of the addon's file, such as "better_sqlite3".
+   * @returns Takes it back.
+   * @throws {GreenletError} `ERR_INVALID_ARGUMENT`.
+   */
+  trustAddon(part: string): Unlink {
+    return trustAddon(part);
   }
 }
 

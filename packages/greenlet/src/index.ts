@@ -69,6 +69,7 @@ export type { Hub, HubStats } from "./hub.ts";
 export type { Monkey, PatchName, PatchOptions } from "./monkey/monkey.ts";
 export type { MonkeyReport } from "./monkey/report.ts";
 export type { ZlibOptions } from "./monkey/zlib.ts";
+export type { PinKind, PinReport } from "./pinning.ts";
 export type { PreemptOptions } from "./preemption.ts";
 export type { GroupOptions, MapOptions } from "./sync/group.ts";
 export type { PriorityQueueOptions } from "./sync/queue.ts";

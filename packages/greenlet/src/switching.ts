@@ -9,8 +9,9 @@
 
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import { addon, type Binding, type StackEnding } from "./addon.ts";
-import { leaveScopes, returnToScopes } from "./async-scopes.ts";
+import { type AsyncScope, leaveScopes, returnToScopes } from "./async-scopes.ts";
 import { GreenletError } from "./errors.ts";
+import { judgePin, tellPin } from "./pinning.ts";
 import { PreemptedQueue } from "./preempted-queue.ts";
 
 /** What switching needs of a greenlet. */
@@ -182,20 +183,37 @@ function leaveByForce(task: Task, ending: StackEnding): boolean {
  */
 export function parkTask(task: Task): void {
   if (binding === null) return;
-  const scopes = executionAsyncId() === task.asyncId ? null : leaveScopes(binding, task.asyncId);
-  let hasParked = binding.park(true);
+  const scopes = executionAsyncId() === task.asyncId ? null : leaveScopesOrTell(binding, task);
+  const refusal = binding.park(true, false) ? null : parkWhilePinned(binding, task);
   while (probe !== null) {
     Error.captureStackTrace(probe, parkTask);
     probe = null;
-    hasParked = binding.park(true);
+    binding.park(true, true);
   }
   if (scopes !== null) returnToScopes(binding, scopes);
-  if (!hasParked) throw pinnedByMicrotasks();
+  if (refusal !== null) throw refusal;
+}
+
+/** Parks a task that does not stand as any other, where that may be; returns what to throw where not. */
+function parkWhilePinned(binding: Binding, task: Task): GreenletError | null {
+  const refusal = judgePin(binding, task);
+  if (refusal === null) binding.park(true, true);
+  return refusal;
+}
+
+function leaveScopesOrTell(binding: Binding, task: Task): AsyncScope[] {
+  try {
+    return leaveScopes(binding, task.asyncId);
+  } catch (error) {
+    tellPin(task, "asyncScope", true);
+    throw error;
+  }
 }
 
 /** A ban on switching, checked before anything is arranged that would resume the task. */
 export function assertMayPark(task: Task): void {
   if (task.switchBans === 0) return;
+  tellPin(task, "withoutSwitching", true);
   throw new GreenletError("ERR_SWITCH_FORBIDDEN", {
     saw: "A greenlet waited inside withoutSwitching().",
     fix: "Move the wait out of that call, or the call closer around what must not be interrupted.",
@@ -212,7 +230,7 @@ function createStack(binding: Binding): GreenletStack {
 
 /** The main loop of a stack. Ends, and the stack with it, when it is entered with nothing to run. */
 function runGreenlets(binding: Binding, stack: GreenletStack): void {
-  while (runNext(stack)) binding.park(false);
+  while (runNext(stack)) binding.park(false, true);
 }
 
 /** In a function of its own, so that an idle stack's frame keeps no greenlet alive. */
@@ -241,12 +259,5 @@ function noMoreStacks(): GreenletError {
   return new GreenletError("ERR_TOO_MANY_GREENLETS", {
     saw: `The machine gives no more threads: ${stacks} greenlet stacks are in use in this thread, and this process may have ${addon().stackLimit}.`,
     fix: "Bound how many greenlets live at once, or raise vm.max_map_count, the container's pids limit or ulimit -u.",
-  });
-}
-
-function pinnedByMicrotasks(): GreenletError {
-  return new GreenletError("ERR_PINNED", {
-    saw: "A greenlet waited inside a microtask that ran on its own stack, and parking there would stop every promise of the process.",
-    fix: "Wrap the function that waits in greenletify(), so that it runs in a greenlet of its own.",
   });
 }

@@ -14,4 +14,5 @@ import "./fibers.ts";
 import "./tools.ts";
 import "./monkey.ts";
 import "./monkey-more.ts";
+import "./pinning.ts";
 import "./preemption.ts";

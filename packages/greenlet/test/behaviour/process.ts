@@ -66,7 +66,10 @@ test("fetches, forced garbage collection and parked greenlets live together", as
 test("an HTTP handler that the parser calls on a greenlet's stack may wait, and microtasks go on", async () => {
   const ending = await runFixture("parser-on-greenlet.ts");
   assertEnded(ending, 0);
-  assert.equal(ending.stdout, "waited under the parser, 50 times, ticks go on\n");
+  assert.equal(
+    ending.stdout,
+    "waited under the parser, 50 times, ticks go on\n100 waits carried a callback scope along\n",
+  );
 });
 
 test("200,000 greenlets leave the heap and the number of threads as they were", async () => {
