@@ -8,7 +8,7 @@ import { Charts } from "./charts.tsx";
 import { Events } from "./events.tsx";
 import { Figures } from "./figures.tsx";
 import { connect, type Line } from "./live.ts";
-import { byTime, changesBetween, type Happening, lanesOf, readyCount, toldBy } from "./view.ts";
+import { byTime, changesBetween, type Happening, lanesOf, readiness, toldBy } from "./view.ts";
 import { Workers } from "./workers.tsx";
 import { Yard } from "./yard.tsx";
 
@@ -129,7 +129,7 @@ function Head({ status, line, reload }: HeadProps) {
 const changing: Record<string, string> = { reload: "reloading", scale: "scaling", restart: "restarting" };
 
 function Condition({ status, line }: { status: SeenStatus; line: Line }) {
-  const ready = readyCount(status);
+  const { ready, wanted } = readiness(status);
   const [tone, text] =
     line === "lost"
       ? ["bad", "no answer"]
@@ -139,8 +139,8 @@ function Condition({ status, line }: { status: SeenStatus; line: Line }) {
           ? ["warn", changing[status.change ?? ""] ?? "changing"]
           : (status.phase ?? "serving") !== "serving" && status.phase !== "starting"
             ? ["warn", "ending"]
-            : ready < status.workersWanted
-              ? ["warn", `${ready} of ${status.workersWanted} ready`]
+            : ready < wanted
+              ? ["warn", `${ready} of ${wanted} ready`]
               : ["good", "serving"];
   return <span class={`condition ${tone}`}>{text}</span>;
 }

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Sample } from "server/control/dashboard/history.ts";
 import type { SeenStatus } from "server/control/dashboard/seen.ts";
 import { bytes, count, duration, perSecond, plural } from "./format.ts";
-import { inFlight, queueOf, readyCount, residentBytes } from "./view.ts";
+import { inFlight, queueOf, readiness, residentBytes } from "./view.ts";
 
 interface FigureProps {
   readonly name: string;
@@ -26,7 +26,7 @@ function Figure({ name, value, detail, tone }: FigureProps) {
 export function Figures({ status, latest }: { status: SeenStatus; latest: Sample | null }) {
   const { totals } = status;
   const queue = queueOf(status);
-  const ready = readyCount(status);
+  const { ready, wanted } = readiness(status);
   return (
     <dl class="figures" aria-label="Key figures">
       <Figure
@@ -63,9 +63,9 @@ export function Figures({ status, latest }: { status: SeenStatus; latest: Sample
       />
       <Figure
         name="Workers ready"
-        value={`${ready} of ${status.workersWanted}`}
+        value={`${ready} of ${wanted}`}
         detail={status.restarts === 0 ? "none replaced" : `${plural(status.restarts, "replacement")} so far`}
-        tone={ready === 0 ? "bad" : ready < status.workersWanted ? "warn" : undefined}
+        tone={ready === 0 ? "bad" : ready < wanted ? "warn" : undefined}
       />
       <Figure name="Memory" value={bytes(residentBytes(status))} detail="of all workers' processes" />
     </dl>

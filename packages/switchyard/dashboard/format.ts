@@ -12,8 +12,9 @@ export function perSecond(value: number): string {
   return (value < 10 ? oneDigit : whole).format(value);
 }
 
-/** "0.42 ms", "12 ms", "1.3 s". */
+/** "0 ms", "0.42 ms", "12 ms", "1.3 s". */
 export function duration(ms: number): string {
+  if (ms === 0) return "0 ms";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1_000) return `${Math.round(ms)} ms`;

@@ -106,11 +106,15 @@ function numbersUpTo(last: number): number[] {
   return Array.from({ length: last }, (_, index) => index + 1);
 }
 
-export function readyCount(status: SeenStatus): number {
-  // Those of lanes are not among the workers that `workersWanted` counts, unless there are no others.
-  const shared = status.workers.filter(({ lane }) => (lane ?? null) === null);
-  const counted = shared.length > 0 ? shared : status.workers;
-  return counted.filter(({ state }) => state === "ready").length;
+/** Workers of every lane that take requests, and how many there should be. */
+export function readiness(status: SeenStatus): { readonly ready: number; readonly wanted: number } {
+  const ready = status.workers.filter(({ state }) => state === "ready").length;
+  return { ready, wanted: lanesOf(status).reduce((sum, { wanted }) => sum + wanted, 0) };
+}
+
+/** How long a loop's work was late; a sync worker's stands still while it runs its one request, which delays nobody. */
+export function loopDelayOf({ model, vitals }: SeenWorker): number | null {
+  return model === "sync" ? null : (vitals?.loop.delayP99Ms ?? null);
 }
 
 /** Requests that workers have; the totals count what waits for one too. */

@@ -2,6 +2,7 @@
 
 import type { SeenStatus, SeenWorker } from "server/control/dashboard/seen.ts";
 import { bytes, count, duration } from "./format.ts";
+import { loopDelayOf } from "./view.ts";
 
 interface WorkersProps {
   readonly status: SeenStatus;
@@ -79,6 +80,7 @@ interface RowProps {
 function Row({ worker, restart, hasVitals }: RowProps) {
   const { requests } = worker;
   const vitals = worker.vitals ?? null;
+  const delay = loopDelayOf(worker);
   return (
     <tr>
       <th scope="row">
@@ -99,13 +101,13 @@ function Row({ worker, restart, hasVitals }: RowProps) {
       {hasVitals && (
         <>
           <td class="number">{vitals === null ? "–" : bytes(vitals.heapUsedBytes)}</td>
-          <td class="number">{vitals === null ? "–" : duration(vitals.loop.delayP99Ms)}</td>
+          <td class="number">{delay === null ? "–" : duration(delay)}</td>
           <td class="number">{vitals === null ? "–" : `${Math.round(vitals.loop.utilization * 100)} %`}</td>
         </>
       )}
       <td class="number">{worker.pid}</td>
       {restart !== null && (
-        <td>
+        <td class="actions">
           <button
             type="button"
             class="quiet"

@@ -1,7 +1,7 @@
 // What `switchyard top` shows at one moment, as lines of text. A calculation: the same server, history and size give the
 // same lines, none longer than the terminal is wide, and no more of them than it is high.
 
-import type { Sample } from "../control/dashboard/history.ts";
+import { loopDelayOf, type Sample } from "../control/dashboard/history.ts";
 import type { SeenQueue, SeenStatus, SeenWorker } from "../control/dashboard/seen.ts";
 import { type Column, table } from "./table.ts";
 
@@ -51,7 +51,9 @@ function headLines(status: SeenStatus): Piece[][] {
 }
 
 function conditionOf(status: SeenStatus): Piece {
-  const ready = status.workers.filter(({ state }) => state === "ready").length;
+  // `workersWanted` counts those of the default lane; where it has none, what is there are the lanes' own.
+  const shared = status.workers.filter(({ lane }) => (lane ?? null) === null);
+  const ready = (shared.length > 0 ? shared : status.workers).filter(({ state }) => state === "ready").length;
   if ((status.change ?? null) !== null) return ["warn", `${status.change} under way`];
   if (status.phase === "leaving" || status.phase === "draining") return ["warn", "ending"];
   if (ready === 0) return ["bad", "no worker is ready"];
@@ -162,9 +164,13 @@ const workerColumns: readonly Column<SeenWorker>[] = [
   { head: "answered", cell: ({ requests }) => requests.answered },
   { head: "failed", cell: ({ requests }) => requests.failed },
   { head: "memory", cell: ({ rssBytes }) => mebibytes(rssBytes) },
-  { head: "loop delay", cell: ({ vitals }) => (vitals == null ? "–" : duration(vitals.loop.delayP99Ms)) },
+  { head: "loop delay", cell: (worker) => delayText(loopDelayOf(worker)) },
   { head: "pid", cell: ({ pid }) => String(pid) },
 ];
+
+function delayText(ms: number | null): string {
+  return ms === null ? "–" : duration(ms);
+}
 
 function workerLines({ workers }: SeenStatus): Piece[][] {
   const [head = "", ...rows] = table(workerColumns, workers).trimEnd().split("\n");

@@ -162,6 +162,8 @@ test("an order is taken from the page alone: with its token, from its own origin
   ]) {
     assert.equal((await order(right, { body })).status, 400, body);
   }
+  const behindTls = { ...right, origin: origin.replace("http:", "https:") };
+  assert.equal((await order(behindTls, { action: "format" })).status, 404);
   const nobody = await order(right, { body: '{"worker":99}' });
   assert.equal(nobody.status, 409);
   assert.match(nobody.body, /99/);

@@ -141,6 +141,39 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
+test("every lane is drawn with its workers on one unbroken track, and every button is in sight", {
+  skip,
+}, async (t) => {
+  const lanes = ["--lane", "/report/**=sync:2", "--lane", "/photo/**=sync:1"];
+  const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async", "--workers", "2", ...lanes] });
+  for (const viewport of [
+    { width: 1280, height: 900 },
+    { width: 390, height: 800 },
+  ]) {
+    const { page, faults } = await openPage(t, await adminUrl(server), { viewport });
+    await page.getByText("5 of 5", { exact: true }).waitFor();
+    assert.deepEqual(await page.locator(".lane h3").allTextContents(), ["report", "photo", "All other requests"]);
+    if (viewport.width === 1280) assert.deepEqual(await page.evaluate(gapsInTrack), [0, 0]);
+    for (const button of await page.getByRole("button", { name: /^Restart worker/ }).all()) {
+      const box = await button.boundingBox();
+      assert.ok(box !== null && box.x >= 0 && box.x + box.width <= viewport.width, JSON.stringify(box));
+    }
+    assert.deepEqual(faults, []);
+  }
+});
+
+/** In the page: how far each lane's piece of the track ends before the next lane's begins, in pixels. */
+const gapsInTrack = `(() => {
+  const lanes = [...document.querySelectorAll(".lane")];
+  const piece = (lane) => {
+    const { top, height } = getComputedStyle(lane, "::after");
+    const begin = lane.getBoundingClientRect().top + parseFloat(top);
+    return { begin, end: begin + parseFloat(height) };
+  };
+  const joint = (lane) => lane.getBoundingClientRect().top + parseFloat(getComputedStyle(lane, "::before").top);
+  return lanes.slice(1).map((lane, index) => Math.max(0, Math.round(joint(lane) - piece(lanes[index]).end)));
+})()`;
+
 test("the buttons reload the workers, make one more and one fewer, and restart one", { skip }, async (t) => {
   const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async", "--workers", "2"] });
   const { page, faults } = await openPage(t, await adminUrl(server));

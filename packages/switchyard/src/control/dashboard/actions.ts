@@ -42,8 +42,8 @@ export class Actions {
   #refusalOf({ method, headers }: IncomingMessage): ActionAnswer | null {
     if (method !== "POST") return { status: 405, text: "An action is a POST." };
     const origin = headers.origin;
-    // Programs send none; a browser sends it with every POST.
-    if (origin !== undefined && origin !== `http://${headers.host}`) {
+    // Programs send none; a browser sends it with every POST. A proxy with TLS before this port makes it an https one.
+    if (origin !== undefined && origin !== `http://${headers.host}` && origin !== `https://${headers.host}`) {
       return { status: 403, text: "The request comes from another site." };
     }
     const given = Buffer.from(String(headers["x-switchyard-token"] ?? ""));

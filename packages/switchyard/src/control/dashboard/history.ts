@@ -2,7 +2,7 @@
 //
 // Plain calculation: whoever holds it says when a second has passed and how the server is then.
 
-import type { SeenStatus } from "./seen.ts";
+import type { SeenStatus, SeenWorker } from "./seen.ts";
 
 /** How the server was in about one second. */
 export interface Sample {
@@ -21,7 +21,7 @@ export interface Sample {
   readonly p50Ms: number | null;
   /** The same, of waiting and running together. */
   readonly p99Ms: number | null;
-  /** The worst loop delay (p99) of any worker, in milliseconds, where it is known. */
+  /** The worst loop delay (p99) of any worker that serves many requests at once, in milliseconds, where it is known. */
   readonly loopDelayMs: number | null;
   /** Memory of all processes that run the application, in bytes. */
   readonly rssBytes: number;
@@ -78,9 +78,14 @@ function stateOf(status: SeenStatus) {
     queued: queuedOf(status),
     p50Ms: highest(latency.map(({ runP50Ms }) => runP50Ms)),
     p99Ms: highest(latency.map(({ waitP99Ms, runP99Ms }) => (runP99Ms === null ? null : runP99Ms + (waitP99Ms ?? 0)))),
-    loopDelayMs: highest(workers.map(({ vitals }) => vitals?.loop.delayP99Ms ?? null)),
+    loopDelayMs: highest(workers.map(loopDelayOf)),
     rssBytes: residentOf(status),
   };
+}
+
+/** A sync worker's loop stands still while it runs its one request, which delays nobody: that is no loop delay. */
+export function loopDelayOf({ model, vitals }: SeenWorker): number | null {
+  return model === "sync" ? null : (vitals?.loop.delayP99Ms ?? null);
 }
 
 /** The worst of what is known, or null. */
