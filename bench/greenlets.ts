@@ -145,7 +145,7 @@ export const greenletRows: readonly Row[] = [
 const run = promisify(execFile);
 const file = (name: string) => fileURLToPath(new URL(`./apps/${name}`, import.meta.url));
 
-async function micro(what: string, count: number, env: Record<string, string> = {}): Promise<Figures> {
+export async function micro(what: string, count: number, env: Record<string, string> = {}): Promise<Figures> {
   const words = ["--expose-gc", file("greenlet-micro.mjs"), what, String(count)];
   const { stdout } = await run(process.execPath, words, { env: { ...process.env, ...env } });
   return JSON.parse(stdout); // what greenlet-micro.mjs prints

@@ -1,11 +1,12 @@
 // `npm run bench [-- options] [row ...]`: measures Switchyard and its peers in one run, prints a table and writes JSON.
 //
-//   --rounds N     rounds of each row (default 5)
-//   --seconds N    length of each measurement, in seconds (default 5)
+//   --rounds N     rounds of each row (default 5; 3 for peers)
+//   --seconds N    length of each measurement, in seconds (default 5; 1 for peers)
 //   --json FILE    where the raw numbers go (default bench/results/<date>.json)
-//   --readme MARK  put the tables into the README that has marks of that name: bench, bench-lanes, bench-greenlet
+//   --readme MARK  put the tables into the document that has marks of that name: bench, bench-lanes, bench-greenlet, bench-peers
 //
 // A row is named by its id; a name that ends in a dash stands for all that begin so: greenlets-
+// `peers` is a table of its own, of servers for Node and for Python; names after it choose from it by a part of their name.
 //
 // Not a test: it never fails because of a figure. Run it on a machine that does nothing else.
 
@@ -14,6 +15,7 @@ import { parseArgs } from "node:util";
 import { markdownTable, median, rounded, writeBlock } from "./figures.ts";
 import { ensureWrk } from "./load.ts";
 import { mixedRows, mixedTable } from "./mixed.ts";
+import { measurePeers, peersTables } from "./peers-run.ts";
 import type { RoundResult, Row } from "./row.ts";
 import { saveRun } from "./run-file.ts";
 import { rows } from "./scenarios.ts";
@@ -21,18 +23,15 @@ import { rows } from "./scenarios.ts";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "5" },
+    rounds: { type: "string" },
+    seconds: { type: "string" },
     json: { type: "string" },
     readme: { type: "string" },
   },
 });
-const rounds = Number(values.rounds);
-const seconds = Number(values.seconds);
-const chosen =
-  positionals.length === 0
-    ? rows
-    : rows.filter(({ id }) => positionals.some((name) => (name.endsWith("-") ? id.startsWith(name) : id === name)));
+const isPeers = positionals[0] === "peers";
+const rounds = Number(values.rounds ?? (isPeers ? 3 : 5));
+const seconds = Number(values.seconds ?? (isPeers ? 1 : 5));
 
 interface Measured {
   readonly id: string;
@@ -53,23 +52,33 @@ const loadBefore = loadavg()[0] ?? 0;
 if (loadBefore > 0.5)
   process.stderr.write(`bench: this machine is busy (load ${loadBefore.toFixed(2)}), so figures will spread\n`);
 
-const results = new Map<Row, RoundResult[]>(chosen.map((row) => [row, []]));
-for (let round = 1; round <= rounds; round++) {
-  const options = { seconds };
-  for (const row of chosen) {
-    process.stderr.write(`\rbench: round ${round} of ${rounds}, ${row.id}                    `);
-    results.get(row)?.push(await row.round(options));
-  }
-}
-process.stderr.write("\n");
-
-const measured = [...results].map(([row, each]) => summary(row, each));
-const mixed = mixedRows.map((row) => results.get(row)).find((each) => each !== undefined);
-const tables = mixed === undefined ? [tableOf(measured)] : [tableOf(measured), mixedTable(mixed)];
-const table = tables.join("\n\n");
-console.log(table);
+const { measured, tables } = isPeers ? await runPeers(positionals.slice(1)) : await runRows(positionals);
+console.log(tables);
 const json = saveRun(values.json, { loadBefore, rounds, seconds, rows: measured });
-if (values.readme !== undefined) writeBlock(values.readme, { tables: table, json });
+if (values.readme !== undefined) writeBlock(values.readme, { tables, json });
+
+async function runPeers(words: readonly string[]) {
+  const measured = await measurePeers(words, { rounds, seconds });
+  return { measured, tables: peersTables(measured) };
+}
+
+async function runRows(names: readonly string[]) {
+  const isNamed = ({ id }: Row) => names.some((name) => (name.endsWith("-") ? id.startsWith(name) : id === name));
+  const chosen = names.length === 0 ? rows : rows.filter(isNamed);
+  const results = new Map<Row, RoundResult[]>(chosen.map((row) => [row, []]));
+  for (let round = 1; round <= rounds; round++) {
+    const options = { seconds };
+    for (const row of chosen) {
+      process.stderr.write(`\rbench: round ${round} of ${rounds}, ${row.id}                    `);
+      results.get(row)?.push(await row.round(options));
+    }
+  }
+  process.stderr.write("\n");
+  const measured = [...results].map(([row, each]) => summary(row, each));
+  const mixed = mixedRows.map((row) => results.get(row)).find((each) => each !== undefined);
+  const tables = mixed === undefined ? [tableOf(measured)] : [tableOf(measured), mixedTable(mixed)];
+  return { measured, tables: tables.join("\n\n") };
+}
 
 function summary(row: Row, each: readonly RoundResult[]): Measured {
   const skipped = each.find((result) => result.skipped !== undefined)?.skipped;

@@ -3,7 +3,7 @@
 
 import { markdownTable, median } from "./figures.ts";
 import { load } from "./load.ts";
-import { ensurePeers, pm2, watt } from "./peers.ts";
+import { ensurePeers, pm2, watt } from "./node-peers.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
 import { bareNode, cpuSeconds, nodeCluster, ours, processesOf, type Subject, whileRunning } from "./subject.ts";
 import { roundsFor } from "./work.mjs";

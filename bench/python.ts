@@ -28,12 +28,13 @@ export function pythonFor(what: PythonSwitch): string | null {
 const interpreters = ["/usr/bin/python3", "python3"];
 const known = new Map<string, string | null>();
 
-/** An interpreter that has this module, or null. */
-export function pythonWith(module: string): string | null {
-  const before = known.get(module);
+/** An interpreter that has all of these modules, or null. */
+export function pythonWith(...modules: readonly string[]): string | null {
+  const key = modules.join(" ");
+  const before = known.get(key);
   if (before !== undefined) return before;
-  const code = `import importlib.util, sys; sys.exit(importlib.util.find_spec(${JSON.stringify(module)}) is None)`;
+  const code = `import sys; from importlib.util import find_spec; sys.exit(not all(map(find_spec, ${JSON.stringify(modules)})))`;
   const found = interpreters.find((python) => spawnSync(python, ["-c", code]).status === 0) ?? null;
-  known.set(module, found);
+  known.set(key, found);
   return found;
 }

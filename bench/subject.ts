@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 export interface Subject {
   readonly name: string;
-  /** Words of the command after `node`, the first a path relative to this folder. */
+  /** Words of the command after the program; those that begin with ./ or ../ are paths relative to this folder. */
   readonly command: readonly string[];
   /** What runs the command; this Node when absent. */
   readonly program?: string;
@@ -18,6 +18,8 @@ export interface Subject {
   readonly cpus?: string;
   /** Where it will serve, for one that does not say so: it is asked until it answers. */
   readonly url?: string;
+  /** What it is asked for until then; / when absent. */
+  readonly probe?: string;
 }
 
 export interface Running {
@@ -65,12 +67,7 @@ process.once("exit", () => {
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 
 export async function start(subject: Subject): Promise<Running> {
-  const [file, ...rest] = subject.command;
-  const words = [
-    subject.program ?? process.execPath,
-    fileURLToPath(new URL(file!, import.meta.url)),
-    ...rest.map(pathOf),
-  ];
+  const words = [subject.program ?? process.execPath, ...subject.command.map(pathOf)];
   const pinned = subject.cpus === undefined ? words : ["taskset", "-c", subject.cpus, ...words];
   const beganMs = performance.now();
   const child = spawn(pinned[0]!, pinned.slice(1), {
@@ -79,8 +76,12 @@ export async function start(subject: Subject): Promise<Running> {
     stdio: ["ignore", subject.url === undefined ? "pipe" : "ignore", "inherit"],
     env: { ...process.env, ...subject.env },
   });
+  started.add(child);
+  child.once("exit", () => started.delete(child));
   const url =
-    subject.url === undefined ? await servingUrl(child, subject.name) : await answeringUrl(child, subject.url);
+    subject.url === undefined
+      ? await servingUrl(child, subject.name)
+      : await answeringUrl(child, subject.url, subject.probe ?? "/");
   return {
     url,
     pid: child.pid ?? -1,
@@ -98,9 +99,9 @@ export async function start(subject: Subject): Promise<Running> {
   };
 }
 
-/** Words that name one of the applications become absolute. */
+/** Words that name a file of this repository become absolute. */
 function pathOf(word: string): string {
-  return word.startsWith("./apps/") ? fileURLToPath(new URL(word, import.meta.url)) : word;
+  return /^\.\.?\//.test(word) ? fileURLToPath(new URL(word, import.meta.url)) : word;
 }
 
 function servingUrl(child: ChildProcess, name: string): Promise<string> {
@@ -119,10 +120,10 @@ function servingUrl(child: ChildProcess, name: string): Promise<string> {
   });
 }
 
-async function answeringUrl(child: ChildProcess, url: string): Promise<string> {
+async function answeringUrl(child: ChildProcess, url: string, probe: string): Promise<string> {
   const endsAtMs = performance.now() + startTimeoutMs;
   while (performance.now() < endsAtMs && child.exitCode === null) {
-    const answers = await fetch(url).then(
+    const answers = await fetch(`${url}${probe}`).then(
       (response) => response.ok,
       () => false,
     );

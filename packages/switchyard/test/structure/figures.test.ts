@@ -6,10 +6,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { rounded } from "../../../../bench/figures.ts";
 import { mixedRows, mixedTable } from "../../../../bench/mixed.ts";
+import { type PeerRow, peersTables } from "../../../../bench/peers-run.ts";
 import type { RoundResult } from "../../../../bench/row.ts";
 
 const root = new URL("../../../../", import.meta.url);
 const readme = readFileSync(new URL("README.md", root), "utf8");
+const peers = readFileSync(new URL("docs/peers.md", root), "utf8");
 
 interface Run {
   readonly at: string;
@@ -59,6 +61,18 @@ test("a block of figures says the machine, the date and the command of its run",
       assert.ok(block.includes(said), said);
     }
   }
+});
+
+test("the table of peers is what the committed run that it names says", () => {
+  const [, block] = /<!-- bench-peers -->\n([\s\S]*?)<!-- \/bench-peers -->/.exec(peers) ?? [];
+  assert.ok(block !== undefined, "docs/peers.md has a marked block");
+  const file = /\[Raw numbers\]\(([^)]+)\)/.exec(block)?.[1];
+  if (file === undefined) {
+    assert.doesNotMatch(block, /\|/, "a table without the run that it comes from");
+    return;
+  }
+  const run: { rows: PeerRow[] } = JSON.parse(readFileSync(new URL(file, new URL("docs/", root)), "utf8"));
+  assert.equal(block.split("\n\nNode v")[0], peersTables(run.rows));
 });
 
 test("outside of the marked blocks the README states no measured rate or ratio", () => {
