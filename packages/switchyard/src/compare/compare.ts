@@ -9,9 +9,9 @@ import { advise } from "./advice.ts";
 import { type Generator, startGenerator } from "./load/generator.ts";
 import type { Stream } from "./load/orders.ts";
 import { type Measuring, measure, probe, warmUp } from "./measure.ts";
-import { mixedStreams, runMixed } from "./mixed.ts";
+import { mixedStreams, mixedSubjects, runMixed } from "./mixed.ts";
 import type { CompareRun, Failure, Machine, Measurement, MixedLoad, Probe, Variant, VariantReport } from "./run.ts";
-import { estimateMs, type Schedule, stretchMs } from "./schedule.ts";
+import { estimateMs, mixedEstimateMs, type Schedule, stretchMs } from "./schedule.ts";
 import { isFailure, type Subject, startSubject } from "./subject.ts";
 import { memoryOf } from "./usage.ts";
 import { capacityOf, expectedStatus, servicesIn } from "./verdict.ts";
@@ -77,7 +77,9 @@ class Comparison {
     const { signal } = this.#options;
     const at = new Date(wallMs()).toISOString();
     await this.#pass(closedShare, (report, measuring, round) => this.#closedLoops(report, measuring, round));
-    await this.#pass(1, (report, measuring, round) => this.#openLoops(report, measuring, round));
+    if (this.#options.schedule.rateShares.length > 0) {
+      await this.#pass(1, (report, measuring, round) => this.#openLoops(report, measuring, round));
+    }
     this.#visitEndsAtMs = Number.POSITIVE_INFINITY;
     if (!signal.aborted) await this.#tryAdvice();
     return this.#result(at);
@@ -145,24 +147,27 @@ class Comparison {
     }
   }
 
-  /** A closed loop at each number of clients: the least and the most first, which say most where time is short. */
+  /** A closed loop at each number of clients: the least first, then the most, which say most where time is short. */
   async #levels({ report, path, round, status, measuring, endsAtMs }: LevelsOf): Promise<void> {
     const { schedule, signal } = this.#options;
+    const least = schedule.clients[0]!;
+    let rest: readonly number[] = schedule.clients.slice(1);
     let aloneMs = 0;
-    let cpuMs = 0;
-    for (const [index, clients] of outerFirst(schedule.clients).entries()) {
-      if (this.#isOver(this.#mixedReserveMs()) || (index > 1 && nowMs() + schedule.closedMs > endsAtMs)) break;
-      // So many would wait for the CPU for longer than a stretch is: nothing could be seen but that.
-      if (clients > fewClients && clients * cpuMs > schedule.longestMs) continue;
+    for (let index = 0; ; index++) {
+      const clients = index === 0 ? least : rest[index - 1];
+      // One level besides the least is measured however little time there is: alone, most models look the same.
+      const isLate = index > 1 && nowMs() + schedule.closedMs > endsAtMs;
+      if (clients === undefined || isLate || this.#isOver(this.#mixedReserveMs())) break;
       const stream: Stream = { path, arrivals: { kind: "closed", clients } };
       const lengthMs = stretchMs(schedule, { usualMs: schedule.closedMs, requestMs: aloneMs });
       const seen = await measure(measuring, { variant: report.variant.name, round, stream, lengthMs, status });
       if (!signal.aborted) this.#measurements.push(seen);
       if (seen.stream.unanswered > 0) await this.#untilIdle(measuring.subject);
-      if (index === 0) {
-        aloneMs = seen.stream.meanMs;
-        cpuMs = seen.cpuMs ?? 0;
-      }
+      if (index > 0) continue;
+      aloneMs = seen.stream.meanMs;
+      // More would wait for the CPU for longer than a stretch is: nothing could be seen but that.
+      const most = schedule.longestMs / Math.max(seen.cpuMs ?? 0, Number.MIN_VALUE);
+      rest = lastFirst(rest.filter((each) => each <= Math.max(fewClients, most)));
     }
   }
 
@@ -179,6 +184,7 @@ class Comparison {
 
   async #openLoops(report: MutableReport, measuring: Measuring, round: number): Promise<void> {
     const { schedule, paths, signal } = this.#options;
+    if (round === 1) await this.#probeAgain(report, measuring);
     for (const path of paths) {
       const status = this.#workingStatus(report, path);
       if (status === null || this.#isOver(this.#mixedReserveMs())) continue;
@@ -203,6 +209,15 @@ class Comparison {
     return probes;
   }
 
+  /** A while after the first time: a body that another moment changes is not the model's doing. */
+  async #probeAgain(report: MutableReport, measuring: Measuring): Promise<void> {
+    const now = await this.#probeAll(measuring);
+    report.probes = report.probes.map((each, index) => ({
+      ...each,
+      repeats: each.repeats && now[index]!.hash === each.hash,
+    }));
+  }
+
   /** The status that a path is to have, or null when this variant gives it another: then there is nothing to measure. */
   #workingStatus(report: VariantReport, path: string): number | null {
     const own = report.probes.find((each) => each.path === path)?.status ?? 0;
@@ -225,10 +240,7 @@ class Comparison {
     if (Object.keys(advice.config).length === 0) return;
     this.#say("what is advised, and what is the default");
     this.#mixed = await runMixed({
-      subjects: [
-        { name: "default", config: {} },
-        { name: "advised", config: advice.config },
-      ],
+      subjects: mixedSubjects(advice, schedule),
       streams: mixedStreams(draft, advice),
       start: (config) => startSubject({ app, args: [], config: configFile(config), onProcess, signal }),
       generator: this.#generator,
@@ -246,7 +258,7 @@ class Comparison {
   /** The time that is kept for trying the advice. */
   #mixedReserveMs(): number {
     const { schedule, paths } = this.#options;
-    return paths.length < 2 ? 0 : 2 * schedule.mixedRounds * (schedule.mixedMs + 800);
+    return paths.length < 2 ? 0 : mixedEstimateMs(schedule);
   }
 
   #say(text: string): void {
@@ -285,16 +297,14 @@ interface LevelsOf {
 }
 
 /** The share of a limited time that is for the closed loops. */
-const closedShare = 0.7;
+const closedShare = 0.8;
 
 /** As many clients any path is given. */
 const fewClients = 8;
 
-/** 1, 256, 4, 16, 64 of 1, 4, 16, 64, 256. */
-function outerFirst(clients: readonly number[]): number[] {
-  const [first, ...rest] = clients;
-  const last = rest.pop();
-  return [first, last, ...rest].filter((each) => each !== undefined);
+/** 256, 4, 16, 64 of 4, 16, 64, 256. */
+function lastFirst(clients: readonly number[]): number[] {
+  return [...clients.slice(-1), ...clients.slice(0, -1)];
 }
 
 const endedUnderLoad: Failure = {

@@ -1,12 +1,14 @@
 // Measures one server: the first answers, the warm-up, and a stretch of load with what the kernel counted meanwhile.
 
 import { createHash } from "node:crypto";
+import { nowMs } from "../clock.ts";
+import type { ServerStatus } from "../metrics/snapshot.ts";
 import type { Generator } from "./load/generator.ts";
 import type { LoadResult, Stream, StreamResult, Target } from "./load/orders.ts";
-import type { Measurement, Probe } from "./run.ts";
+import type { Measurement, Probe, Turns } from "./run.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Subject } from "./subject.ts";
-import { memoryOf, usageOf } from "./usage.ts";
+import { machineTime, memoryOf, othersIn, type Usage, usageOf } from "./usage.ts";
 
 /** A first answer may need what an application does once. */
 const probeTimeoutMs = 10_000;
@@ -60,7 +62,24 @@ export async function warmUp({ generator, subject, schedule }: Measuring, path: 
     if (isSettled) break;
     best = Math.max(best, answered);
   }
+  await untilAllReady(subject);
   return isSettled;
+}
+
+/** How long workers that are being started have to be ready before figures are taken beside them, in milliseconds. */
+const startPatienceMs = 3_000;
+
+/** Model auto starts workers when it has seen a route that needs them: what that costs is no request's. */
+async function untilAllReady(subject: Subject): Promise<void> {
+  const endsAtMs = nowMs() + startPatienceMs;
+  while (nowMs() < endsAtMs) {
+    const status = await subject.status();
+    const isStarting =
+      status?.workers.some(({ state }) => state === "starting") ||
+      status?.lanes.some(({ workers }) => workers !== null && workers.live < workers.min);
+    if (!isStarting) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 export interface Measuring {
@@ -81,14 +100,9 @@ export interface Stretch {
 /** One stretch of load on one path. */
 export async function measure({ generator, subject, schedule }: Measuring, stretch: Stretch): Promise<Measurement> {
   const { variant, round, stream, lengthMs, status } = stretch;
-  const before = usageOf(subject.pid);
-  const result = await generator.run({
-    target: subject.target,
-    streams: [stream],
-    lengthMs,
-    patienceMs: schedule.patienceMs,
-  });
-  const after = usageOf(subject.pid);
+  const toldBefore = await subject.status();
+  const { result, before, after, othersCpus } = await loaded({ generator, subject, schedule }, [stream], lengthMs);
+  const toldAfter = await subject.status();
   const seen = result.streams[0]!;
   const used =
     before === null || after === null
@@ -112,10 +126,67 @@ export async function measure({ generator, subject, schedule }: Measuring, stret
     cpusBusy: used === null ? null : used.cpuMs / result.lengthMs,
     switches:
       used === null || all === 0 ? null : { voluntary: used.voluntary / all, involuntary: used.involuntary / all },
+    turns: toldBefore === null || toldAfter === null ? null : turnsBetween(toldBefore, toldAfter),
     memoryBytes: memoryOf(subject.pid)?.bytes ?? null,
     generatorBusyRatio: result.busyRatio,
     generatorBehindMs: result.behindMs,
+    othersCpus,
   };
+}
+
+export interface Loaded {
+  readonly result: LoadResult;
+  readonly before: Usage | null;
+  readonly after: Usage | null;
+  /** CPUs that other work used meanwhile and that were wanted here. */
+  readonly othersCpus: number | null;
+}
+
+/** A load, with what the server used before and after it, and what else the machine did. */
+export async function loaded(measuring: Measuring, streams: readonly Stream[], lengthMs: number): Promise<Loaded> {
+  const { generator, subject, schedule } = measuring;
+  const machineBefore = machineTime();
+  const ownBefore = ownCpuMs();
+  const beganAtMs = nowMs();
+  const before = usageOf(subject.pid);
+  const result = await generator.run({ target: subject.target, streams, lengthMs, patienceMs: schedule.patienceMs });
+  const after = usageOf(subject.pid);
+  const machine = { before: machineBefore, after: machineTime() };
+  const usedMs = before === null || after === null ? 0 : after.cpuMs - before.cpuMs;
+  const ownMs = ownCpuMs() - ownBefore + usedMs;
+  return { result, before, after, othersCpus: othersIn(machine, { ownMs, lengthMs: nowMs() - beganAtMs }) };
+}
+
+/** Of this process, the load generator's thread included. */
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
+/** With fewer answers than this the workers' own clocks would be most of what is counted. */
+const fewestAnswers = 5;
+
+/**
+ * What the workers did for one answer, of what they told between two moments. Both their turns and their answers are as old as
+ * their last report, so that they go together.
+ */
+export function turnsBetween(before: ServerStatus, after: ServerStatus): Turns | null {
+  const answers = answersIn(after) - answersIn(before);
+  if (answers < fewestAnswers) return null;
+  let loop = 0;
+  let greenlet = 0;
+  for (const { worker, vitals } of after.workers) {
+    const earlier = before.workers.find((each) => each.worker === worker)?.vitals;
+    // It is new, or has not told yet: its part is not known.
+    if (vitals === null || earlier == null || earlier.startedAtMs !== vitals.startedAtMs) continue;
+    loop += vitals.loopTurns - earlier.loopTurns;
+    greenlet += vitals.greenletSwitches - earlier.greenletSwitches;
+  }
+  return { loop: loop / answers, greenlet: greenlet / answers };
+}
+
+function answersIn({ totals }: ServerStatus): number {
+  return totals.answered + totals.failed;
 }
 
 /** Good answers in a second, and the share of what was sent that was not answered well. */

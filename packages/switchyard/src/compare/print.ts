@@ -5,8 +5,8 @@ import { alignedRows } from "../plan/print.ts";
 import type { Advice } from "./advice.ts";
 import { configText } from "./config-text.ts";
 import { latencyQuantiles } from "./load/orders.ts";
-import { gainsIn } from "./mixed.ts";
-import type { CompareRun, Measurement } from "./run.ts";
+import { type Gain, gainsIn, promisesIn } from "./mixed.ts";
+import type { CompareRun, Measurement, MixedLoad } from "./run.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import { levelsOf, type PathVerdict, servedAtOnce, verdicts } from "./verdict.ts";
 
@@ -129,15 +129,47 @@ function warningsText({ warnings }: CompareRun): string {
 
 function adviceText(run: CompareRun, advice: Advice): string {
   const config = configText(advice.config);
-  const gains = gainsIn(run).map(
-    ({ path, perSecond, p99Ms }) =>
-      `  ${path}: ${rateText(perSecond.byDefault)} → ${rateText(perSecond.advised)}, p99 ${ms(p99Ms.byDefault.median)} → ${ms(p99Ms.advised.median)}`,
-  );
+  const gains = gainsIn(run);
   return [
     advice.sentence,
     ...advice.reasons.map((reason) => `  ${reason}`),
-    ...(gains.length === 0 ? [] : ["All paths at once, default → advised:", ...gains]),
+    ...gainsText(run, gains),
+    ...promisesIn(gains, advice).map((sentence, index) => `${index === 0 ? "Promised: " : "  "}${sentence}`),
     config === null ? "That is what serve does by itself: no config is needed." : `switchyard.config.ts:\n${config}`,
     "",
   ].join("\n");
+}
+
+/** What was measured with all paths at once, in the order in which it was. */
+function gainsText({ mixed }: CompareRun, gains: readonly Gain[]): string[] {
+  if (gains.length === 0) return [];
+  const lines = [`All paths at once (${clientsText(mixed[0]!)}):`];
+  let last = "";
+  for (const gain of gains) {
+    const what = momentText(gain);
+    if (what !== last) lines.push(`  ${what}`);
+    last = what;
+    const { path, perSecond, p99Ms } = gain;
+    lines.push(
+      `    ${path}: ${rateText(perSecond.before)} → ${rateText(perSecond.advised)}, p99 ${ms(p99Ms.before.median)} → ${ms(p99Ms.advised.median)}${gain.isDifference ? "" : ", no difference"}`,
+    );
+  }
+  return lines;
+}
+
+/** "8 clients on /search, 4 on /report" */
+export function clientsText({ streams }: Pick<MixedLoad, "streams">): string {
+  return streams
+    .map(({ path, arrivals }, index) => {
+      const clients = arrivals.kind === "closed" ? arrivals.clients : 0;
+      return `${clients}${index === 0 ? " clients" : ""} on ${path}`;
+    })
+    .join(", ");
+}
+
+/** What is held against what is advised, and when. */
+export function momentText({ against, when, lengthMs }: Gain): string {
+  if (against === "without lanes") return "without lanes → advised";
+  const moment = when === "at start" ? `the first ${Math.round(lengthMs / 1_000)} s after a start` : "after that";
+  return `default → advised, ${moment}`;
 }

@@ -36,9 +36,21 @@ export interface Measurement {
   readonly cpusBusy: number | null;
   /** Context switches for one answer. */
   readonly switches: { readonly voluntary: number; readonly involuntary: number } | null;
+  /** What its workers did for one answer within themselves; null where they did not say. */
+  readonly turns: Turns | null;
   readonly memoryBytes: number | null;
   readonly generatorBusyRatio: number;
   readonly generatorBehindMs: number;
+  /** CPUs that other work used meanwhile and that were wanted here; null where the kernel does not say. */
+  readonly othersCpus: number | null;
+}
+
+/** For one answer. */
+export interface Turns {
+  /** Turns of event loops, those of their own clocks included. */
+  readonly loop: number;
+  /** Times that a greenlet's stack was entered. */
+  readonly greenlet: number;
 }
 
 /** How a variant did besides its measurements. */
@@ -64,7 +76,7 @@ export interface Probe {
   readonly bytes: number;
   /** SHA-256 of the body. */
   readonly hash: string;
-  /** Whether two requests one after the other had the same body. */
+  /** Whether another request had the same body, at once and in a later round. */
   readonly repeats: boolean;
 }
 
@@ -79,16 +91,27 @@ export interface Machine {
   readonly loadBefore: number;
 }
 
-/** Several paths at once, under what is the default and under what is advised. */
+/** Several paths at once, under one config: what is the default, what is advised, or that without its lanes. */
 export interface MixedLoad {
-  readonly name: string;
+  readonly name: MixedName;
   /** What its config file says. */
   readonly config: object;
   readonly failure: Failure | null;
   readonly streams: readonly Stream[];
-  /** The streams' results of each round. */
-  readonly rounds: readonly (readonly StreamResult[])[];
+  /** The statuses that the streams' answers are to have. */
+  readonly expected: readonly number[];
+  /** From the first request after a start, a round each: the streams' results. */
+  readonly atStart: readonly MixedStretch[];
+  /** After that. */
+  readonly later: readonly MixedStretch[];
+}
+
+export type MixedName = "default" | "advised" | "without lanes";
+
+export interface MixedStretch {
   readonly lengthMs: number;
+  readonly streams: readonly StreamResult[];
+  readonly othersCpus: number | null;
 }
 
 export interface CompareRun {

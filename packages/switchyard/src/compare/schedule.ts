@@ -10,8 +10,15 @@ export interface Schedule {
   readonly warmUpMs: number;
   readonly closedMs: number;
   readonly openMs: number;
+  /** All paths at once: from the first request after a start; until what adjusts itself has done so; after that. */
+  readonly atStartMs: number;
+  readonly settleMs: number;
   readonly mixedMs: number;
   readonly mixedRounds: number;
+  /** Stretches of `mixedMs` in each round. */
+  readonly mixedStretches: number;
+  /** Whether what is advised is also held against the same without its lanes. */
+  readonly triesWithoutLanes: boolean;
   /** A stretch is longer for slow paths: this many times one request, but no longer than `longestMs`. */
   readonly requestsAtLeast: number;
   readonly longestMs: number;
@@ -28,8 +35,12 @@ export const fullSchedule: Schedule = {
   warmUpMs: 2_000,
   closedMs: 1_500,
   openMs: 3_000,
-  mixedMs: 4_000,
+  atStartMs: 4_000,
+  settleMs: 1_000,
+  mixedMs: 3_000,
   mixedRounds: 3,
+  mixedStretches: 1,
+  triesWithoutLanes: true,
   requestsAtLeast: 10,
   longestMs: 6_000,
   patienceMs: 3_000,
@@ -44,22 +55,37 @@ export const quickSchedule: Schedule = {
   warmUpMs: 400,
   closedMs: 350,
   openMs: 500,
-  mixedMs: 1_000,
+  atStartMs: 2_000,
+  settleMs: 1_000,
+  mixedMs: 500,
   mixedRounds: 1,
+  mixedStretches: 2,
+  triesWithoutLanes: false,
   requestsAtLeast: 4,
   longestMs: 800,
   patienceMs: 500,
-  deadlineMs: 38_000,
+  deadlineMs: 39_000,
 };
 
 /** About how long it takes, for the first line that is printed. */
 export function estimateMs(schedule: Schedule, { variants, paths }: { variants: number; paths: number }): number {
-  const { rounds, clients, rateShares, warmUpMs, closedMs, openMs, mixedMs, mixedRounds, deadlineMs } = schedule;
+  const { rounds, clients, rateShares, warmUpMs, closedMs, openMs, deadlineMs } = schedule;
   const startMs = 600;
   const closed = rounds * (startMs + paths * (warmUpMs / 2 + clients.length * (closedMs + 50)));
   const open = startMs + paths * (warmUpMs / 2 + rateShares.length * (openMs + 50));
-  const sum = variants * (closed + open) + 2 * mixedRounds * (startMs + mixedMs);
+  const sum = variants * (closed + open) + (paths < 2 ? 0 : mixedEstimateMs(schedule));
   return deadlineMs === null ? sum : Math.min(sum, deadlineMs);
+}
+
+/** About how long it takes to try the advice. */
+export function mixedEstimateMs(schedule: Schedule): number {
+  const { atStartMs, settleMs, mixedMs, mixedStretches, mixedRounds, triesWithoutLanes } = schedule;
+  const startAndStopMs = 900;
+  return (
+    (triesWithoutLanes ? 3 : 2) *
+    mixedRounds *
+    (startAndStopMs + atStartMs + settleMs + mixedStretches * (mixedMs + 100))
+  );
 }
 
 /** How long a stretch is whose requests take `requestMs` each. */

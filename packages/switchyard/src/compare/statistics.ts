@@ -28,3 +28,9 @@ export function differs(a: Spread, b: Spread): boolean {
   const noise = low.count < 3 || high.count < 3 ? usualNoise : leastDifference;
   return ratio > noise && (low.count < 3 || high.count < 3 || low.max < high.min);
 }
+
+/** Whether a figure is the one that was promised: no further from it than the rounds of both, and usual noise, explain. */
+export function keeps(seen: Spread, promised: Spread): boolean {
+  const allowed = seen.max - seen.min + (promised.max - promised.min) + usualNoise * promised.median;
+  return Math.abs(seen.median - promised.median) <= allowed;
+}

@@ -40,6 +40,36 @@ export function usageOf(pid: number): Usage | null {
   return { cpuMs, queuedMs, voluntarySwitches, involuntarySwitches };
 }
 
+/** What all CPUs of the machine have done since its start, in milliseconds of CPU time. */
+export interface MachineTime {
+  readonly busyMs: number;
+  readonly idleMs: number;
+}
+
+/** Null where the kernel does not say. */
+export function machineTime(): MachineTime | null {
+  const [, ...fields] = (readText("/proc/stat") ?? "").split("\n", 1)[0]!.split(/\s+/);
+  const ticks = fields.map(Number);
+  if (ticks.length < 8) return null;
+  const [user, nice, system, idle, waiting, irq, softIrq, stolen] = ticks as [
+    ...[number, number, number, number, number, number, number, number],
+  ];
+  return { busyMs: (user + nice + system + irq + softIrq + stolen) * 10, idleMs: (idle + waiting) * 10 };
+}
+
+/** What else the machine did in a stretch of load, in CPUs; 0 while CPUs were idle, since then it was in nobody's way. */
+export function othersIn(
+  { before, after }: { before: MachineTime | null; after: MachineTime | null },
+  { ownMs, lengthMs }: { ownMs: number; lengthMs: number },
+): number | null {
+  if (before === null || after === null || lengthMs <= 0) return null;
+  const others = Math.max(0, after.busyMs - before.busyMs - ownMs) / lengthMs;
+  return (after.idleMs - before.idleMs) / lengthMs > idleEnough ? 0 : others;
+}
+
+/** CPUs that are idle: with so much left nobody waits for one. */
+const idleEnough = 0.7;
+
 /** Memory now, or null. */
 export function memoryOf(pid: number): Memory | null {
   const pids = processesOf(pid);

@@ -13,6 +13,7 @@ export function warningsIn(run: Omit<CompareRun, "warnings" | "services">, sched
     ...(run.wasInterrupted ? ["The run was interrupted: what it had measured by then is shown."] : []),
     ...(run.isQuick ? ["This was a quick run, of one round: differences below 20% are not told apart."] : []),
     ...machineWarnings(run),
+    ...othersWarnings(run),
     ...answerWarnings(run),
     ...run.variants.flatMap(({ variant, restarts, unsettled }) => [
       ...(restarts > 0
@@ -30,6 +31,20 @@ function machineWarnings({ machine }: Pick<CompareRun, "machine">): string[] {
   if (machine.loadBefore <= 0.5) return [];
   return [
     `The machine was busy before the run (load ${machine.loadBefore.toFixed(1)} on ${count(machine.cpus, "CPU")}): figures spread, and are lower than they could be.`,
+  ];
+}
+
+/** Other work that used more CPUs than this in a stretch of load has changed its figures. */
+export const mostOthersCpus = 0.3;
+
+function othersWarnings({ measurements, mixed }: Pick<CompareRun, "measurements" | "mixed">): string[] {
+  const stretches = [...measurements, ...mixed.flatMap(({ atStart, later }) => [...atStart, ...later])];
+  const disturbed = stretches.flatMap(({ othersCpus }) =>
+    (othersCpus ?? 0) > mostOthersCpus ? [othersCpus ?? 0] : [],
+  );
+  if (disturbed.length === 0) return [];
+  return [
+    `Other work used up to ${Math.max(...disturbed).toFixed(1)} CPUs in ${disturbed.length} of ${stretches.length} stretches of load, when none was left: these figures are lower than they could be.`,
   ];
 }
 
@@ -52,7 +67,7 @@ function answerWarnings({ variants, paths }: Pick<CompareRun, "variants" | "path
     if (good.some(({ repeats }) => !repeats)) {
       return [
         ...said,
-        `${path} answers something else each time, so that the models' answers could not be held against each other.`,
+        `${path} answers something else at another time (a date or a random id does that), so that the models' answers could not be held against each other: only their statuses were.`,
       ];
     }
     const odd = good.filter(({ hash }) => hash !== good[0]!.hash).map(({ variant }) => variant);

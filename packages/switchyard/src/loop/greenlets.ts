@@ -39,5 +39,16 @@ export function greenletsOfProgram(): typeof Greenlets | null {
   }
 }
 
+/** How often this thread has entered a greenlet's stack; 0 where nobody has loaded greenlets. */
+export function greenletSwitches(): number {
+  const holder = globalThis as { [key]?: { readonly api: typeof Greenlets } };
+  try {
+    return isUnavailable ? 0 : (holder[key]?.api.hub.stats().switches ?? 0);
+  } catch {
+    // The program has loaded them where their addon can't be: none was ever entered.
+    return 0;
+  }
+}
+
 const key = Symbol.for("@switchyard/greenlet");
 let isUnavailable = false;

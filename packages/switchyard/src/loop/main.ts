@@ -28,6 +28,7 @@ import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
 import { Faults } from "./faults.ts";
+import { greenletSwitches } from "./greenlets.ts";
 import { tellHolds } from "./holds.ts";
 import { LoopLanes } from "./lanes.ts";
 import { sendLastWords } from "./last-words.ts";
@@ -102,7 +103,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   letWatch({ parent, worker, faults, brief, thresholdMs: loopThresholdMs(settings) });
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
-  const vitals = openVitals();
+  const vitals = openVitals(greenletSwitches);
   const snapshot = (): WorkerSnapshot => ({
     worker,
     pid: process.pid,

@@ -35,6 +35,10 @@ export interface Vitals {
   readonly heapUsedBytes: number;
   /** What the heap may grow to before V8 ends the worker. */
   readonly heapLimitBytes: number;
+  /** Turns of its event loop since its start: each time that it has gone round its timers and sockets. */
+  readonly loopTurns: number;
+  /** Times that its thread has entered a greenlet's stack; 0 where none has been started. */
+  readonly greenletSwitches: number;
   /** When it was ready, in milliseconds since 1970. */
   readonly startedAtMs: number;
   /** When these were read, in milliseconds since 1970. */

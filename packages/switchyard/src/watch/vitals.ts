@@ -18,7 +18,8 @@ const sampleEveryMs = 20;
 const nsPerMs = 1e6;
 const usPerMs = 1e3;
 
-export function openVitals(): VitalsReader {
+/** @param greenletSwitches reads how often this thread has entered a greenlet. */
+export function openVitals(greenletSwitches: () => number): VitalsReader {
   const startedAtMs = wallMs();
   const delay = monitorEventLoopDelay({ resolution: sampleEveryMs });
   delay.enable();
@@ -43,6 +44,8 @@ export function openVitals(): VitalsReader {
         cpuMs: cpuMs(),
         heapUsedBytes: used_heap_size,
         heapLimitBytes: heap_size_limit,
+        loopTurns: performance.nodeTiming.uvMetricsInfo.loopCount,
+        greenletSwitches: greenletSwitches(),
         startedAtMs,
         readAtMs: wallMs(),
       };

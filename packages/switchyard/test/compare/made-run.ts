@@ -108,8 +108,10 @@ function measurement({ variant, path, round, clients, perSecond, meanMs, cpuMs }
     cpuQueuedMs: 0,
     cpusBusy: 1,
     switches: { voluntary: 2, involuntary: 0.5 },
+    turns: { loop: 0.4, greenlet: variant === "greenlet" ? 2 : 0 },
     memoryBytes: 1e8 + clients * 20_000,
     generatorBusyRatio: 0.3,
     generatorBehindMs: 0,
+    othersCpus: 0,
   };
 }

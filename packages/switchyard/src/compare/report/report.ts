@@ -5,8 +5,8 @@ import { ms, rate } from "../../plan/plan.ts";
 import type { Advice } from "../advice.ts";
 import { configText } from "../config-text.ts";
 import { latencyQuantiles } from "../load/orders.ts";
-import { gainsIn } from "../mixed.ts";
-import { machineText, verdictText } from "../print.ts";
+import { type Gain, gainsIn, promisesIn } from "../mixed.ts";
+import { clientsText, machineText, verdictText } from "../print.ts";
 import type { CompareRun, Measurement } from "../run.ts";
 import { type Spread, spreadOf } from "../statistics.ts";
 import { clientsOf, levelsOf, type PathVerdict, verdicts } from "../verdict.ts";
@@ -42,35 +42,43 @@ function adviceSection(run: CompareRun, advice: Advice): string {
   return `<section class="advice"><strong>${escaped(advice.sentence)}</strong>
 <ul>${advice.reasons.map((reason) => `<li>${escaped(reason)}</li>`).join("")}</ul>
 ${config === null ? "<p>That is what serve does by itself: no config is needed.</p>" : `<pre>${escaped(config)}</pre>`}
-</section>${gainsSection(run)}`;
+</section>${gainsSection(run, advice)}`;
 }
 
-/** All paths at once, under the default and under what is advised. */
-function gainsSection(run: CompareRun): string {
-  const figures = gainsIn(run).flatMap(({ path, perSecond, p99Ms }) => [
-    figure(
-      `${path}: answers in a second`,
-      sidesChart(`${path}, answers in a second`, perSecond, perSecondText),
-      "More is better.",
-    ),
-    figure(`${path}: 99% were answered within`, sidesChart(`${path}, p99`, p99Ms, ms), "Less is better."),
-  ]);
-  if (figures.length === 0) return "";
-  return `<h2>All paths at once: the default and what is advised</h2><div class="charts">${figures.join("\n")}</div>`;
+/** All paths at once, under the default, without lanes, and as is advised. */
+function gainsSection(run: CompareRun, advice: Advice): string {
+  const gains = gainsIn(run);
+  if (gains.length === 0) return "";
+  const promises = promisesIn(gains, advice).map((sentence) => `<li>${escaped(sentence)}</li>`);
+  const figures = run.mixed[0]!.streams.flatMap(({ path }) => {
+    const own = gains.filter((gain) => gain.path === path);
+    return [
+      figure(
+        `${path}: answers in a second`,
+        sidesChart(`${path}, answers in a second`, own, perSecondText),
+        "More is better.",
+      ),
+      figure(`${path}: 99% were answered within`, sidesChart(`${path}, p99`, own, ms), "Less is better."),
+    ];
+  });
+  return `<h2>All paths at once: what the advice promises</h2>
+<p class="soft">${escaped(clientsText(run.mixed[0]!))}. Each server was measured from its first request on, and then again.</p>
+<ul>${promises.join("")}</ul><div class="charts">${figures.join("\n")}</div>`;
 }
 
-function sidesChart(
-  title: string,
-  sides: { byDefault: Spread; advised: Spread },
-  format: (value: number) => string,
-): string {
-  const { byDefault, advised } = sides;
-  const bars = [
-    { name: "default", place: 1, spread: byDefault },
-    { name: "advised", place: 3, spread: advised },
-  ].map(
-    ({ spread, ...bar }): Bar => ({ ...bar, parts: [{ value: spread.median, kind: "" }], said: format(spread.median) }),
-  );
+/** A bar for each config and moment: what is advised comes last. */
+function sidesChart(title: string, gains: readonly Gain[], format: (value: number) => string): string {
+  const side = ({ perSecond, p99Ms }: Gain) => (format === ms ? p99Ms : perSecond);
+  const bar = (name: string, place: number, { median }: Spread): Bar => ({
+    ...{ name, place, parts: [{ value: median, kind: "" }] },
+    said: format(median),
+  });
+  const bars = (["at start", "later"] as const).flatMap((when) => {
+    const those = gains.filter((gain) => gain.when === when);
+    const label = (name: string) => (when === "at start" ? `${name}, at start` : `${name}, later`);
+    const before = those.map((gain) => bar(label(gain.against), gain.against === "default" ? 1 : 2, side(gain).before));
+    return those[0] === undefined ? [] : [...before, bar(label("advised"), 3, side(those[0]).advised)];
+  });
   return barChart({ title, bars });
 }
 
@@ -111,6 +119,7 @@ ${figure("Latency: all but one in a hundred (p99)", closedChart(run, path, "p99"
 ${openFigures(run, path).join("\n")}
 ${timeFigure(run, path)}
 ${switchesFigure(run, path)}
+${turnsFigure(run, path)}
 </div></section>`;
 }
 
@@ -225,12 +234,13 @@ function timeFigure(run: CompareRun, path: string): string {
       );
 }
 
+function mostClients(run: CompareRun, path: string): number {
+  return Math.max(0, ...run.measurements.filter((each) => each.path === path).map((each) => clientsOf(each) ?? 0));
+}
+
 /** Context switches of one request under the most clients. */
 function switchesFigure(run: CompareRun, path: string): string {
-  const clients = Math.max(
-    0,
-    ...run.measurements.filter((each) => each.path === path).map((each) => clientsOf(each) ?? 0),
-  );
+  const clients = mostClients(run, path);
   const bars = barsOf(run, path, clients, (rounds) => {
     const voluntary = spreadOf(rounds.flatMap(({ switches }) => switches?.voluntary ?? []));
     const involuntary = spreadOf(rounds.flatMap(({ switches }) => switches?.involuntary ?? []));
@@ -248,8 +258,36 @@ function switchesFigure(run: CompareRun, path: string): string {
     : figure(
         "Context switches for one request",
         barChart({ title: `Context switches, ${path}`, bars }),
-        `Counted by the kernel, ${clients} client${clients === 1 ? "" : "s"}. Grey: a thread waited. Orange: it was made to make room.`,
+        `Counted by the kernel, ${clientsOfText(clients)}. Grey, voluntary: a thread had nothing to do and gave up its CPU. Orange, involuntary: the kernel took the CPU from a thread that had something to do.`,
       );
+}
+
+/** What the workers did within themselves for one request under the most clients. */
+function turnsFigure(run: CompareRun, path: string): string {
+  const clients = mostClients(run, path);
+  const bars = barsOf(run, path, clients, (rounds) => {
+    const loop = spreadOf(rounds.flatMap(({ turns }) => turns?.loop ?? []));
+    const greenlet = spreadOf(rounds.flatMap(({ turns }) => turns?.greenlet ?? []));
+    if (loop === null || greenlet === null) return null;
+    return {
+      parts: [
+        { value: loop.median, kind: "wait" },
+        { value: greenlet.median, kind: "cpu" },
+      ],
+      said: `${loop.median.toPrecision(2)} + ${greenlet.median === 0 ? "0" : greenlet.median.toPrecision(2)}`,
+    };
+  });
+  return bars.length === 0
+    ? ""
+    : figure(
+        "Loop turns and greenlet switches for one request",
+        barChart({ title: `Loop turns and greenlet switches, ${path}`, bars }),
+        `Counted by the workers, ${clientsOfText(clients)}. Grey, loop turns: a worker's event loop went once round its timers and sockets; below one, a turn served several requests. Orange, greenlet switches: a greenlet's stack was entered, to start it or to resume it.`,
+      );
+}
+
+function clientsOfText(clients: number): string {
+  return `${clients} client${clients === 1 ? "" : "s"}`;
 }
 
 function barsOf(

@@ -19,7 +19,7 @@ import { createLogger } from "../../log/logger.ts";
 import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
-import { greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
+import { greenletSwitches, greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
 import { tellHolds } from "../../loop/holds.ts";
 import { sendLastWords } from "../../loop/last-words.ts";
 import { letWatch } from "../../loop/let-watch.ts";
@@ -101,7 +101,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     channel.unref();
     await endApplication({ application, parent, log });
   };
-  const vitals = openVitals();
+  const vitals = openVitals(greenletSwitches);
   const report = () => parent.send({ type: "vitals", worker, vitals: vitals.read() });
   setInterval(() => void report(), reportEveryMs).unref();
   // Not before: to load at the lowest priority would keep the others' requests waiting.
