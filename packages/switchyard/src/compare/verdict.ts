@@ -47,7 +47,7 @@ function verdictOn(run: Measured, path: string): PathVerdict {
   return {
     path,
     status: expectedStatus(run.variants, path) ?? 0,
-    kind: alone === null ? "unknown" : kindOf(alone),
+    kind: alone === null ? "unknown" : kindOf(alone, onOneLoop(run, ranking)),
     wallMs: alone?.wallMs ?? 0,
     cpuMs: alone?.cpuMs ?? null,
     holdsLoopMs: loop === undefined ? null : 1_000 / loop.capacity.median,
@@ -151,12 +151,26 @@ function aloneOn({ measurements }: Measured, path: string): Alone | null {
   return null;
 }
 
+/** The most answers in a second for each event loop, where that is known. */
+function onOneLoop({ variants }: Measured, ranking: readonly Ranked[]): number | null {
+  for (const name of ["async", "hybrid", "greenlet"]) {
+    const ranked = ranking.find(({ variant }) => variant === name);
+    const workers = name === "async" ? 1 : variants.find(({ variant }) => variant.name === name)?.workers;
+    if (ranked !== undefined && workers != null) return ranked.capacity.median / workers;
+  }
+  return null;
+}
+
+/** A loop that has this many in work at once has them waiting, whatever else took the CPU while one was alone. */
+const surelyWaiting = 4;
+
 /** A request that uses less CPU time than this holds nobody up for long, in milliseconds. */
 const lightMs = 2;
 
-function kindOf({ wallMs, cpuMs, cpuShare }: Alone): Kind | "unknown" {
+function kindOf({ wallMs, cpuMs, cpuShare }: Alone, perLoop: number | null): Kind | "unknown" {
   if (cpuMs === null || cpuShare === null) return wallMs < lightMs ? "light" : "unknown";
-  if (cpuShare < 0.3 && wallMs >= lightMs) return "waiting";
+  const atOnce = ((perLoop ?? 0) * wallMs) / 1_000;
+  if ((cpuShare < 0.3 || atOnce > surelyWaiting) && wallMs >= lightMs) return "waiting";
   if (cpuMs < lightMs && wallMs < 2 * lightMs) return "light";
   return cpuShare > 0.6 ? "cpu" : "mixed";
 }

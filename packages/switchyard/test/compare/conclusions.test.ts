@@ -32,6 +32,12 @@ test("a path is bound by what it spends its time on, and one that is over at onc
   assert.deepEqual(kinds, ["waiting", "cpu", "light", "mixed"]);
 });
 
+test("a request that many of are in work on one loop waits, though other work kept it from the CPU while it was alone", () => {
+  const run = madeRun([{ path: "/wait", wallMs: 47, cpuMs: 1, most: { async: [1_200, 1_250, 1_300] } }]);
+  const measurements = run.measurements.map((each) => ({ ...each, cpuQueuedMs: 40 }));
+  assert.equal(verdicts({ ...run, measurements })[0]?.kind, "waiting");
+});
+
 test("variants whose rounds overlap can't be told apart, and the table says so", () => {
   const [verdict] = verdicts(madeRun([waiting]));
   assert.deepEqual(verdict?.best, ["hybrid", "greenlet"]);

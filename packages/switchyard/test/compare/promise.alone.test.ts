@@ -3,19 +3,20 @@
 //
 // The factor is of answers to a route that waits, in the first seconds after a start while another route keeps the CPU. Both
 // servers are measured in turn, so that a slow machine slows both, and a factor counts as kept within the spread of its rounds.
-// Other work that takes CPUs which were wanted here is seen in the kernel's own count, and then nothing can be told.
+// Where it is not kept, and the kernel's own count says that other work took CPUs which were wanted here, nothing can be told.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { advise } from "../../src/compare/advice.ts";
 import { compare } from "../../src/compare/compare.ts";
 import { writeAdvice } from "../../src/compare/config-file.ts";
 import { startGenerator } from "../../src/compare/load/generator.ts";
 import { type Gain, gainsIn, mixedStreams, runMixed } from "../../src/compare/mixed.ts";
-import type { CompareRun, MixedLoad } from "../../src/compare/run.ts";
+import type { CompareRun, MixedLoad, MixedStretch } from "../../src/compare/run.ts";
 import { quickSchedule, type Schedule } from "../../src/compare/schedule.ts";
 import { keeps } from "../../src/compare/statistics.ts";
 import { startSubject } from "../../src/compare/subject.ts";
@@ -58,9 +59,10 @@ test("following compare's advice on the example application beats the default by
     onProcess: () => {},
   });
   const advice = advise(run);
-  assert.ok(advice !== null);
-  assert.equal(advice.model, "async");
-  assert.deepEqual(advice.lanes, [{ match: computes, model: "sync", workers: 2 }]);
+  const lanes = [{ match: computes, model: "sync", workers: 2 }];
+  const isRight = advice?.model === "async" && isDeepStrictEqual(advice.lanes, lanes);
+  if (!isRight && skipsWhenDisturbed(t, [...run.measurements])) return;
+  assert.ok(isRight && advice !== null, `the advice is right: ${JSON.stringify(advice)}`);
   const [promised] = gainsOn(run);
 
   const written = await writeAdvice(advice.config, { cwd, app });
@@ -83,13 +85,11 @@ test("following compare's advice on the example application beats the default by
 
   assert.ok(promised !== undefined && seen !== undefined);
   t.diagnostic(`promised ${JSON.stringify(promised.factor)}, seen ${JSON.stringify(seen.factor)}`);
-  const disturbance = Math.max(...[run.mixed, mixed].flatMap(othersOf));
-  if (disturbance > mostOthersCpus) {
-    t.skip(`other work used ${disturbance.toFixed(1)} of the CPUs that were wanted here`);
-    return;
-  }
-  assert.ok(promised.factor.median > 1 && seen.factor.median > 1, "it beats the default");
-  assert.ok(keeps(seen.factor, promised.factor), "by the factor that was promised");
+  const beats = promised.factor.median > 1 && seen.factor.median > 1;
+  const isKept = keeps(seen.factor, promised.factor);
+  if (!(beats && isKept) && skipsWhenDisturbed(t, stretchesOf([...run.mixed, ...mixed]))) return;
+  assert.ok(beats, "it beats the default");
+  assert.ok(isKept, "by the factor that was promised");
 });
 
 /** What was gained on the route that waits, from the first request on. */
@@ -97,6 +97,14 @@ function gainsOn(run: Pick<CompareRun, "mixed">): Gain[] {
   return gainsIn(run).filter(({ path, when }) => path === waits && when === "at start");
 }
 
-function othersOf(loads: readonly MixedLoad[]): number[] {
-  return loads.flatMap(({ atStart }) => atStart.map(({ othersCpus }) => othersCpus ?? 0));
+function stretchesOf(loads: readonly MixedLoad[]): MixedStretch[] {
+  return loads.flatMap(({ atStart }) => atStart);
+}
+
+/** Whether other work took CPUs that were wanted: then the test can't tell, and is skipped. */
+function skipsWhenDisturbed(t: TestContext, stretches: readonly Pick<MixedStretch, "othersCpus">[]): boolean {
+  const disturbance = Math.max(...stretches.map(({ othersCpus }) => othersCpus ?? 0));
+  if (disturbance <= mostOthersCpus) return false;
+  t.skip(`other work used ${disturbance.toFixed(1)} of the CPUs that were wanted here`);
+  return true;
 }

@@ -41,14 +41,6 @@ test("the mean wait under Poisson arrivals is within 15% of what plan predicts",
   const sentAtMs = await sendAll(server, gapMs);
   const lines = await linesOf(server, "counted", requests);
 
-  const disturbance = Math.max(latenessOf(sentAtMs, gapMs) / gapMs, spreadOf(lines.map(({ runMs }) => runMs)));
-  if (disturbance > calmEnough) {
-    t.skip(
-      `other work disturbed the arrivals or the runs by ${(disturbance * 100).toFixed(0)}% of what they should be`,
-    );
-    return;
-  }
-
   const perSecond = (requests / (sentAtMs.at(-1)! - sentAtMs[0]! + gapMs)) * 1_000;
   const service = measuredServices(
     lines.map(({ runMs }) => runMs),
@@ -59,7 +51,15 @@ test("the mean wait under Poisson arrivals is within 15% of what plan predicts",
   t.diagnostic(
     `predicted ${predictedMs.toFixed(2)} ms, seen ${seenMs.toFixed(2)} ms, runs ${service.meanMs.toFixed(2)} ms`,
   );
-  assert.ok(Math.abs(seenMs / predictedMs - 1) < 0.15, `predicted ${predictedMs} ms, seen ${seenMs} ms`);
+  const isWithin = Math.abs(seenMs / predictedMs - 1) < 0.15;
+  const disturbance = Math.max(latenessOf(sentAtMs, gapMs) / gapMs, spreadOf(lines.map(({ runMs }) => runMs)));
+  if (!isWithin && disturbance > calmEnough) {
+    t.skip(
+      `other work disturbed the arrivals or the runs by ${(disturbance * 100).toFixed(0)}% of what they should be`,
+    );
+    return;
+  }
+  assert.ok(isWithin, `predicted ${predictedMs} ms, seen ${seenMs} ms`);
 });
 
 /** Arrivals that are this much late, as a part of the time between two, are no Poisson arrivals any more. */
