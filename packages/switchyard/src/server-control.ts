@@ -28,6 +28,10 @@ export interface ServerControl {
   restart(worker: number): Promise<void>;
   /** "graceful" finishes what is in flight, for at most drainTimeoutMs; "quick" gives it a second. */
   stop(how: "graceful" | "quick"): void;
-  /** Opens the log files again, in every process. */
+  /**
+   * Opens the log files again, in every process.
+   *
+   * @throws {SwitchyardError} `SY_LOG_FILE` for one that can't be opened; its old file is written on.
+   */
   reopenLogs(): void;
 }

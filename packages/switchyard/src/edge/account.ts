@@ -12,6 +12,7 @@ import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts"
 import type { RequestSpan, RequestTracing } from "../tracing/open.ts";
 import { forwardedClient, remoteOf } from "./forwarding.ts";
 import { isSent } from "./front.ts";
+import { closeWith } from "./going-away.ts";
 
 const begunAt = Symbol("begunAt");
 const askedFor = Symbol("askedFor");
@@ -166,7 +167,7 @@ export class Account {
   /** Tells the clients of all answers still to begin that their connection closes after it (RFC 9112 §9.6). */
   announceClose(): void {
     for (const response of this.#open) {
-      if (!response.headersSent && response.req.httpVersionMajor < 2) response.setHeader("Connection", "close");
+      if (!response.headersSent && response.req.httpVersionMajor < 2) closeWith(response);
     }
   }
 

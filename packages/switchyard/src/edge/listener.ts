@@ -23,6 +23,7 @@ import {
 import { FairShare, type ShareLine } from "./fair-share.ts";
 import { remoteOf, settleForwarding, TrustedProxies } from "./forwarding.ts";
 import { mayHaveBody } from "./front.ts";
+import { closeWith, goAway, goAwayInOrder, Handshakes } from "./going-away.ts";
 import { interceptConnections } from "./intercept.ts";
 import { expectProxyHeader } from "./proxy-protocol.ts";
 import {
@@ -83,6 +84,7 @@ export class Listener {
   readonly #sessions = new Set<http2.Http2Session>();
   /** Connections with TLS: Node's server for them can't close them all. */
   readonly #secure = new Set<Socket>();
+  readonly #handshakes: Handshakes | null;
   /** Upgraded connections, by the protocol that they were upgraded to. */
   readonly #upgraded = new Map<Duplex, string>();
   /** Connections whose bytes are not HTTP any more. */
@@ -104,6 +106,8 @@ export class Listener {
     this.#options = options;
     this.#proxies = new TrustedProxies(options.settings.trustProxy);
     this.#server = exemptFromAdoption(createServer(options));
+    // Before others take the server's connections, so that it hears of each when the handshake begins.
+    this.#handshakes = options.tls === null ? null : new Handshakes(this.#server);
     if (options.settings.proxyProtocol) {
       this.#closeUnproxied = expectProxyHeader(this.#server, {
         trusts: (address) => this.#proxies.trusts(address),
@@ -165,9 +169,9 @@ export class Listener {
    * Accepts nothing more and resolves when every connection has closed. Idle connections are closed at once, the others
    * when they become idle; WebSockets are told to go away (1001) and upgraded connections of any kind end with it.
    *
-   * With `leavesIdle` an idle connection is not closed, since its client may be sending a request on it at this moment: it
-   * is answered, and told then that the connection closes, or ends when it was idle for keepAliveTimeoutMs, as it would
-   * have anyway. (docs/decisions/reload.md) May be called again without it.
+   * With `leavesIdle` an idle connection is not closed, nor one whose PROXY header or handshake is under way, since its client
+   * may be sending a request on it at this moment: it is answered, and told then that the connection closes, or ends when it
+   * was idle for keepAliveTimeoutMs, or slow for its limit, as it would have anyway. (docs/decisions/reload.md) May be called again without it.
    */
   drain({ leavesIdle }: { leavesIdle: boolean }): Promise<void> {
     const server = this.#server;
@@ -177,11 +181,11 @@ export class Listener {
       const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
       this.#drained = closed.then(() => this.#whenNoneAdopted());
       this.fairShare?.keepAll();
-      this.#closeUnproxied();
       for (const session of this.#sessions) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }
     if (!leavesIdle && this.#sweep === null) {
+      this.#closeUnbegun();
       closeIdle(server);
       this.#sweep = setInterval(() => closeIdle(server), sweepEveryMs);
     }
@@ -199,8 +203,15 @@ export class Listener {
     });
   }
 
+  /** Ends the connections that no request can have come on yet. */
+  #closeUnbegun(): void {
+    this.#closeUnproxied();
+    this.#handshakes?.closeAll();
+  }
+
   /** Ends every connection now, answered or not. */
   closeAll(): void {
+    this.#closeUnbegun();
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#secure) socket.destroy();
@@ -228,7 +239,7 @@ export class Listener {
         return;
       }
       if (declared === undefined && mayHaveBody(request)) this.#countBody(request, response);
-      if (this.#isDraining && request.httpVersionMajor < 2) response.setHeader("Connection", "close");
+      if (this.#isDraining && request.httpVersionMajor < 2 && !closeWith(response)) return;
       listener(request, response);
     };
   }
@@ -391,23 +402,4 @@ function closeIdle(server: AnyServer): void {
   // The server with TLS has no such method of its own; its HTTP/1.1 half is kept where node:http's is.
   if ("closeIdleConnections" in server) server.closeIdleConnections();
   else HttpServer.prototype.closeIdleConnections.call(server as unknown as HttpServer);
-}
-
-/**
- * Ends an HTTP/2 session without losing a request that is on its way: first a GOAWAY that refuses no stream yet, and when
- * the client has answered a PING that came after it, the one that names the last stream (RFC 9113 §6.8).
- */
-function goAwayInOrder(session: http2.Http2Session): void {
-  if (session.closed || session.destroyed) return;
-  session.goaway(noError, highestStreamId);
-  session.ping(() => session.close());
-}
-
-/** NO_ERROR (RFC 9113 §7). */
-const noError = 0;
-const highestStreamId = 2 ** 31 - 1;
-
-/** A WebSocket is sent a close frame, "going away" (RFC 6455 §7.4.1), before its end; others just end. */
-function goAway(socket: Duplex, protocol: string): void {
-  if (socket.writable) socket.end(protocol === "websocket" ? Buffer.from([0x88, 0x02, 0x03, 0xe9]) : undefined);
 }

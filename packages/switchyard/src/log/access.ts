@@ -22,7 +22,10 @@ export interface AccessLogOptions {
   readonly format: AccessLogFormat;
   /** Readable lines where the format is json. Default: whether `fd` is a terminal. */
   readonly pretty?: boolean;
-  /** A file to append to, instead of `fd`. It is opened again by `reopenLogFiles`. */
+  /**
+   * A file to append to, instead of `fd`. It is opened again by `reopenLogFiles`. Where it can't be opened, a line says so on
+   * `fd`, and the lines go there: a worker that replaces another serves, whatever became of the file since the start.
+   */
   readonly file?: string | null;
   /** The file descriptor to write to. It stays open. Default 1, stdout. */
   readonly fd?: number;
@@ -52,7 +55,9 @@ const defaultBufferLimitBytes = 4 * 1024 * 1024;
 
 export function createAccessLog(options: AccessLogOptions): AccessLog {
   const { file = null, clock = wallMs, bufferLimitBytes = defaultBufferLimitBytes } = options;
-  let fd = file === null ? (options.fd ?? 1) : openSync(file, "a", logFileMode);
+  const opened = file === null ? null : openFile(file);
+  let fd = typeof opened === "number" ? opened : (options.fd ?? 1);
+  let isOwn = typeof opened === "number";
   const { closeTimeoutMs = defaultCloseTimeoutMs } = options;
   const isTerminal = isatty(fd);
   const pretty = options.pretty ?? isTerminal;
@@ -66,6 +71,9 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   let reportedAtMs = Number.NEGATIVE_INFINITY;
   let isOpen = true;
   let timer: NodeJS.Timeout | null = null;
+
+  if (file !== null && typeof opened === "string")
+    output.offer(unopenedLine({ file, code: opened, atMs: clock(), pretty }));
 
   function record(entry: AccessEntry): void {
     if (!isOpen) {
@@ -111,18 +119,17 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
 
   /** From now on lines go to whatever has the file's name by now; those before it are still written to the old file. */
   function reopen(name: string): void {
-    const before = { output, fd };
+    const before = { output, fd, isOwn };
     handOver();
-    try {
-      fd = openSync(name, "a", logFileMode);
-    } catch {
-      // The folder is gone, or the disk is full: the old file is written on.
-      return;
-    }
+    const reopened = openFile(name);
+    // The folder is gone, or another's: the old file is written on. The supervisor, whose user is the same, says so.
+    if (typeof reopened === "string") return;
+    fd = reopened;
+    isOwn = true;
     output = openLineOutput({ fd, limitBytes: bufferLimitBytes });
     void before.output.written().then(() => {
       before.output.close();
-      closeSync(before.fd);
+      if (before.isOwn) closeSync(before.fd);
     });
   }
   const forgetReopen = file === null ? () => {} : onReopen(() => reopen(file));
@@ -144,7 +151,7 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
     reportDropped();
     await withinMs(output.written(), closeTimeoutMs);
     output.close();
-    if (file !== null) closeSync(fd);
+    if (isOwn) closeSync(fd);
   }
 
   return {
@@ -157,6 +164,15 @@ export function createAccessLog(options: AccessLogOptions): AccessLog {
   };
 }
 
+/** @returns the descriptor, or the code of the error. */
+function openFile(file: string): number | string {
+  try {
+    return openSync(file, "a", logFileMode);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "an error";
+  }
+}
+
 async function withinMs(work: Promise<void>, limitMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, limitMs);
@@ -166,7 +182,17 @@ async function withinMs(work: Promise<void>, limitMs: number): Promise<void> {
 
 function droppedLine({ count, atMs, pretty }: { count: number; atMs: number; pretty: boolean }): string {
   const msg = `${count} access line${count === 1 ? " was" : "s were"} dropped because the reader of stdout is too slow.`;
-  if (pretty) return `${msg}\n`;
+  return pretty ? `${msg}\n` : ownLine({ level: "warn", atMs, dropped: count, msg });
+}
+
+function unopenedLine(parts: { file: string; code: string; atMs: number; pretty: boolean }): string {
+  const { file, code, atMs, pretty } = parts;
+  const msg = `The access log ${file} can't be opened (${code}): its lines are written here.`;
+  return pretty ? `${msg}\n` : ownLine({ level: "error", atMs, file, code, msg });
+}
+
+/** A line of the access log's own, as the server's log has them. */
+function ownLine({ level, atMs, ...fields }: { level: string; atMs: number; [field: string]: unknown }): string {
   const time = new Date(atMs).toISOString();
-  return `${JSON.stringify({ level: "warn", time, pid: process.pid, component: "access", dropped: count, msg })}\n`;
+  return `${JSON.stringify({ level, time, pid: process.pid, component: "access", ...fields })}\n`;
 }

@@ -126,7 +126,9 @@ async function runPool(parent: Parent): Promise<void> {
     isStopping = true;
     await drained;
     await report();
-    for (const lane of lanes.values()) lane.killBusy("its request was not done by the deadline");
+    // Before it, whoever is busy ends work whose client has left.
+    if (nowMs() >= stopByMs)
+      for (const lane of lanes.values()) lane.killBusy("its request was not done by the deadline");
     await Promise.all([...lanes.values()].map((lane) => lane.stop(Math.max(0, stopByMs - nowMs()))));
     await front.close();
     process.exit(0);

@@ -1,4 +1,4 @@
-// Finds out before anything is started that the log files can be written.
+// Finds out before anything is started that the log files can be written, by the user that will write them.
 
 import { closeSync, openSync } from "node:fs";
 import type { ServeSettings } from "../config/settings.ts";
@@ -14,7 +14,7 @@ export function assertLogFiles({ logFile, accessLogFile }: ServeSettings): void 
     } catch (error) {
       throw new SwitchyardError("SY_LOG_FILE", {
         saw: `The log file ${file} can't be opened (${(error as NodeJS.ErrnoException).code}).`,
-        fix: "Name a file in a folder that exists and that this user may write to.",
+        fix: "Name a file in a folder that exists and that this user may write to; with --user, the file must be that user's.",
         cause: error,
       });
     }

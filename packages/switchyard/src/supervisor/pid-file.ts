@@ -2,10 +2,15 @@
 //
 // It is put in place whole. A file that a killed server has left is replaced; one whose process is a server that runs is
 // not. At the end it is removed, if it still names this process: the successor of a replaced server has its own in it.
+// In a folder that belongs to root, a server that has given up root's rights writes into the file that was made for it, and
+// empties it at the end.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { SwitchyardError } from "../errors.ts";
+
+/** Everybody may know whom to send a signal to. */
+export const pidFileMode = 0o644;
 
 /** @throws {SwitchyardError} `SY_PID_FILE` when it belongs to another server that runs. */
 export function assertFree(file: string, predecessor: number | null): void {
@@ -19,23 +24,44 @@ export function assertFree(file: string, predecessor: number | null): void {
 
 /** @throws {SwitchyardError} `SY_PID_FILE` when it can't be written. */
 export function writePidFile(file: string): { close(): void } {
-  const unfinished = `${file}.${process.pid}`;
+  const text = `${process.pid}\n`;
   try {
-    writeFileSync(unfinished, `${process.pid}\n`, { mode: 0o644 });
-    renameSync(unfinished, file);
+    if (!replace(file, text)) writeFileSync(file, text);
   } catch (error) {
-    rmSync(unfinished, { force: true });
     throw new SwitchyardError("SY_PID_FILE", {
       saw: `The pid file ${file} can't be written (${(error as NodeJS.ErrnoException).code}).`,
-      fix: "Name a file in a folder that this user may write to.",
+      fix: "Name a file in a folder that this user may write to; with --user, the file may also be that user's.",
       cause: error,
     });
   }
   return {
     close: () => {
-      if (pidIn(file) === process.pid) rmSync(file, { force: true });
+      if (pidIn(file) === process.pid) remove(file);
     },
   };
+}
+
+/** @returns whether the folder let it. */
+function replace(file: string, text: string): boolean {
+  const unfinished = `${file}.${process.pid}`;
+  try {
+    writeFileSync(unfinished, text, { mode: pidFileMode });
+    renameSync(unfinished, file);
+    return true;
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return false;
+  }
+}
+
+function remove(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // The folder is not ours to change. An empty file names nobody.
+    truncateSync(file);
+  }
 }
 
 function pidIn(file: string): number | null {

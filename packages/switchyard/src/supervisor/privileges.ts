@@ -4,6 +4,7 @@
 // started later inherits the rest. Whoever is that user already has nothing to give up.
 
 import { execFileSync } from "node:child_process";
+import { closeSync, fchownSync, openSync } from "node:fs";
 import { SwitchyardError } from "../errors.ts";
 
 export interface Identity {
@@ -39,6 +40,24 @@ export function become({ uid, gid, name }: Identity): void {
   else (process as unknown as { initgroups(user: string, group: number): void }).initgroups(name, gid);
   process.setgid!(gid);
   process.setuid!(uid);
+}
+
+/**
+ * Makes a file for whom this process becomes, where it does not exist yet: in a folder that only root may write to, nobody
+ * can make it later. One that exists is left as it is, and so is what it may link to; whoever opens it finds out what it is.
+ */
+export function makeFileFor({ uid, gid }: Identity, file: string, mode: number): void {
+  let fd: number;
+  try {
+    fd = openSync(file, "ax", mode);
+  } catch {
+    return;
+  }
+  try {
+    fchownSync(fd, uid, gid);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Asks the system, whose users may be in a directory and not in /etc/passwd. */

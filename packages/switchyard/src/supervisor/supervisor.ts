@@ -13,7 +13,7 @@ import type { ServeSettings } from "../config/settings.ts";
 import { workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder, ToWorker } from "../ipc/messages.ts";
-import { reopenLogFiles } from "../log/files.ts";
+import { logFileMode, reopenLogFiles } from "../log/files.ts";
 import type { Log } from "../log/log.ts";
 import type { BlockedReport, DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Death, deathReport, lastSeen } from "../pool/death.ts";
@@ -36,8 +36,8 @@ import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { adoptListeningSocket, bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
-import { assertFree, writePidFile } from "./pid-file.ts";
-import { become, identityFor } from "./privileges.ts";
+import { assertFree, pidFileMode, writePidFile } from "./pid-file.ts";
+import { become, type Identity, identityFor, makeFileFor } from "./privileges.ts";
 import { retireWithinMs } from "./reload.ts";
 import { connectService, type Service } from "./service.ts";
 import { onSignals } from "./signals.ts";
@@ -79,7 +79,6 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const handover = takeHandover();
   const activated = handover === null ? activatedFd() : null;
   if (settings.pidFile !== null) assertFree(settings.pidFile, handover?.predecessor ?? null);
-  assertLogFiles(settings);
   const access = readAdminAccess(settings, process.env);
   const cpus = readCpus();
   const lanes = lanesOf(settings, cpus);
@@ -88,15 +87,25 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
   const identity = handover === null ? identityFor(settings) : null;
   const inherited = handover === null ? activated : successorFd;
   const socket = inherited === null ? await bindListeningSocket(settings, identity) : adoptListeningSocket(inherited);
-  if (identity !== null) become(identity);
-  const service = connectService(parts.log);
-  const supervisor = new Supervisor({ ...parts, access, socket, handover, service }, now);
   try {
-    return await supervisor.run();
+    if (identity !== null) giveUpRights(identity, settings);
+    assertLogFiles(settings);
+    const service = connectService(parts.log);
+    try {
+      return await new Supervisor({ ...parts, access, socket, handover, service }, now).run();
+    } finally {
+      service.close();
+    }
   } finally {
-    service.close();
     socket.close();
   }
+}
+
+/** The files that the server writes are its user's, where root alone could make them. */
+function giveUpRights(identity: Identity, { logFile, accessLogFile, pidFile }: ServeSettings): void {
+  for (const file of [logFile, accessLogFile]) if (file !== null) makeFileFor(identity, file, logFileMode);
+  if (pidFile !== null) makeFileFor(identity, pidFile, pidFileMode);
+  become(identity);
 }
 
 interface Parts extends Omit<SupervisorParts, "settings"> {
@@ -219,7 +228,8 @@ class Supervisor implements ServerControl {
       reload: () => void this.reload().catch(() => {}),
       scaleBy: (processes) =>
         void this.#steering.scaleBy(processes).catch((error) => this.#logFailure("Scaling", error)),
-      reopenLogs: () => this.reopenLogs(),
+      // Its outcome is in the log.
+      reopenLogs: () => void errorIn(() => this.reopenLogs()),
       handOver: () => void this.#handOver().catch((error) => this.#logFailure("Replacing the server", error)),
     });
     try {
@@ -509,10 +519,18 @@ class Supervisor implements ServerControl {
   }
 
   reopenLogs(): void {
+    // First, for it makes the files, and whoever can't open one writes on in the old file.
+    const error = errorIn(() => assertLogFiles(this.#steering.now.settings));
     reopenLogFiles();
-    this.#parts.log.info({}, "The log files are opened again.");
     const members = [...this.#pool.members, ...this.#lanePool.members];
     for (const { handle } of members) handle.send({ type: "reopenLogs" });
+    if (error === null) {
+      this.#parts.log.info({}, "The log files are opened again.");
+      return;
+    }
+    const { code, saw, fix } = reportOf(error);
+    this.#parts.log.error({ code, saw, fix }, "Not every log file was opened again: its old file is written on.");
+    throw error;
   }
 
   #logFailure(what: string, error: unknown): void {
@@ -589,6 +607,15 @@ class Supervisor implements ServerControl {
 
   #giveUp(error: SwitchyardError): void {
     this.#rejectEnd(error);
+  }
+}
+
+function errorIn(attempt: () => void): SwitchyardError | null {
+  try {
+    attempt();
+    return null;
+  } catch (error) {
+    return errorOf(reportOf(error));
   }
 }
 

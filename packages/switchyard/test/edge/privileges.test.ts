@@ -2,12 +2,25 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import {
+  chownSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { appPath, launch, startServer } from "../harness/server.ts";
+import { errorRecords } from "../../src/errors.ts";
+import { waitUntilEnded } from "../harness/processes.ts";
+import { appPath, get, launch, startServer } from "../harness/server.ts";
 
 const isRoot = process.getuid?.() === 0;
 const skip = !isRoot && "only root can become another user";
@@ -95,6 +108,85 @@ test("a UNIX socket that root has bound belongs to the user that serves", { skip
   });
   assert.equal(statSync(unix).uid, Number(id("-u", "nobody")));
   assert.equal(await statusOver(unix), 200);
+});
+
+test("in root's folders, log files and pid file are made for the user, and outlive rotation, reload and replacement", {
+  skip,
+}, async (t) => {
+  const folder = publicFolder(t);
+  const file = (name: string) => join(folder, name);
+  const [log, access, pidFile] = [file("server.log"), file("access.log"), file("server.pid")];
+  const nobody = Number(id("-u", "nobody"));
+  const server = launch(t, {
+    app: join(folder, "app.mjs"),
+    args: ["--model", "async", "--workers", "1", "--user", "nobody", "--control-socket", "off"].concat([
+      "--log-file",
+      log,
+      "--access-log-file",
+      access,
+      "--pid-file",
+      pidFile,
+      "--admin-port",
+      "off",
+    ]),
+  });
+  const textOf = (name: string) => (existsSync(name) ? readFileSync(name, "utf8") : "");
+  const waitFor = async (name: string, pattern: RegExp) => {
+    for (;;) {
+      const found = pattern.exec(textOf(name));
+      if (found !== null) return found;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const [, url = ""] = await waitFor(log, /"Serving at (.*)"/);
+  for (const each of [log, access, pidFile]) assert.equal(statSync(each).uid, nobody, each);
+  assert.equal(textOf(pidFile), `${server.pid}\n`);
+
+  // As logrotate does with `create`: the new files are there, and the user's, before the signal is sent.
+  for (const each of [log, access]) {
+    renameSync(each, `${each}.1`);
+    closeSync(openSync(each, "w", 0o640));
+    chownSync(each, nobody, -1);
+  }
+  process.kill(server.pid, "SIGUSR1");
+  await waitFor(log, /The log files are opened again/);
+  await get(`${url}/rotated`);
+  await waitFor(access, /\/rotated/);
+
+  // Without `create` nobody may make them: that is said, the old files are written on, and a new worker serves all the same.
+  for (const each of [log, access]) renameSync(each, `${each}.2`);
+  process.kill(server.pid, "SIGUSR1");
+  await waitFor(`${log}.2`, /"code":"SY_LOG_FILE".*its old file is written on/);
+  await get(`${url}/kept`);
+  await waitFor(`${access}.2`, /\/kept/);
+  process.kill(server.pid, "SIGHUP");
+  await waitFor(`${log}.2`, /Reloaded in/);
+  const code = server.waitForLine(({ component, code }) => component === "access" && code === "EACCES");
+  assert.match((await code).msg ?? "", /its lines are written here/);
+  assert.equal((await get(`${url}/again`)).status, 200);
+
+  for (const each of [log, access]) renameSync(`${each}.2`, each);
+  process.kill(server.pid, "SIGUSR2");
+  const [, successor = ""] = await waitFor(log, /"successor":(\d+)/);
+  t.after(() => waitUntilEnded([Number(successor)]));
+  await waitFor(pidFile, new RegExp(`^${successor}\n`));
+  await waitFor(log, new RegExp(`"pid":${successor},.*Serving at`));
+  assert.equal((await get(`${url}/last`)).status, 200);
+  process.kill(Number(successor), "SIGTERM");
+  await waitUntilEnded([Number(successor)]);
+  assert.equal(textOf(pidFile), "");
+});
+
+test("a log file that is another's is refused before anything is served", { skip }, async (t) => {
+  const folder = publicFolder(t);
+  const log = join(folder, "access.log");
+  closeSync(openSync(log, "w", 0o600));
+  const server = launch(t, {
+    app: join(folder, "app.mjs"),
+    args: ["--model", "async", "--user", "nobody", "--control-socket", "off", "--access-log-file", log],
+  });
+  assert.equal(await server.exited, errorRecords.SY_LOG_FILE.exitCode);
+  assert.match(server.otherOutput.join("\n"), /SY_LOG_FILE: .*EACCES/);
 });
 
 function statusOver(socketPath: string): Promise<number> {

@@ -1,0 +1,90 @@
+// What becomes of single connections at a reload and at the end of the server: none that may still bring a request is
+// closed by a reload, and none that can bring nothing keeps anybody alive.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { type TestContext, test } from "node:test";
+import tls from "node:tls";
+import { WebSocket } from "ws";
+import { makeCertificate } from "../harness/certificate.ts";
+import { startGate } from "../harness/gate.ts";
+import { connectRaw } from "../harness/raw-client.ts";
+import { startServer, type TestServer } from "../harness/server.ts";
+
+/** Longer than any test: what waits for it fails. */
+const patient = ["--drain-timeout", "10m", "--tls-handshake-timeout", "10m"];
+
+async function reload(server: TestServer): Promise<void> {
+  server.child.kill("SIGHUP");
+  await server.waitForLine(({ msg }) => msg?.startsWith("Reloaded in") ?? false);
+}
+
+async function startHeld(t: TestContext, args: readonly string[]) {
+  const gate = await startGate(t);
+  const server = await startServer(t, { app: "faults/app.mjs", args: [...args, ...patient], env: gate.env });
+  return { gate, server };
+}
+
+for (const args of [
+  ["--model", "async", "--workers", "1"],
+  ["--model", "sync", "--workers", "2"],
+]) {
+  test(`${args[1]}: all requests that were pipelined before a reload are answered, and the last answer says close`, async (t) => {
+    const { gate, server } = await startHeld(t, args);
+    const client = await connectRaw(t, server.url);
+    const pipelined = [1, 2, 3].map((number) => `GET /gate HTTP/1.1\r\nHost: x\r\nX-Number: ${number}\r\n\r\n`);
+    client.send(pipelined.join(""));
+    await gate.waitFor(args[1] === "sync" ? 2 : 3);
+    await reload(server);
+    // Word of the drain reaches a worker some time after the reload: its state says that it did.
+    await server.waitForStatus(({ retiring }) => retiring > 0);
+    // What comes now belongs to the same connection, and is answered too.
+    client.send("GET /gate HTTP/1.1\r\nHost: x\r\nX-Number: 4\r\n\r\n");
+    gate.open();
+    const text = await client.ended();
+    const answers = text.split("HTTP/1.1 ").slice(1);
+    assert.ok(answers.length >= 3, text);
+    for (const [index, answer] of answers.entries()) {
+      assert.match(answer, /^200 /);
+      assert.equal(/^connection: close\r$/im.test(answer), index === answers.length - 1, text);
+    }
+    await server.waitForStatus(({ retiring }) => retiring === 0);
+  });
+}
+
+test("a connection whose PROXY header comes after a reload has begun is served by the old worker", async (t) => {
+  const server = await startServer(t, {
+    app: "edge/app.mjs",
+    args: ["--model", "async", "--workers", "1", "--proxy-protocol", ...patient],
+  });
+  const client = await connectRaw(t, server.url);
+  // Another connection's answer tells that this one, which is older, has been accepted.
+  const other = await connectRaw(t, server.url);
+  await other.send("PROXY UNKNOWN\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ended();
+  await reload(server);
+  client.send("PROXY TCP4 203.0.113.7 127.0.0.1 1 80\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.match(await client.ended(), /^HTTP\/1\.1 200 [\s\S]*\r\nconnection: close\r\n/i);
+  await server.waitForStatus(({ retiring }) => retiring === 0);
+});
+
+test("a WebSocket whose client never answers the close frame does not keep an old worker", async (t) => {
+  const server = await startServer(t, { app: "protocol/websockets.js", args: ["--model", "async", ...patient] });
+  const client = new WebSocket(`${server.url.replace("http", "ws")}/echo`, { allowSynchronousEvents: false });
+  t.after(() => client.terminate());
+  await once(client, "open");
+  client.pause();
+  await reload(server);
+  await server.waitForStatus(({ retiring }) => retiring === 0);
+});
+
+test("a TLS handshake that never goes on does not keep a server that ends", async (t) => {
+  const { args, ca } = makeCertificate(t);
+  const server = await startServer(t, { app: "edge/app.mjs", args: ["--model", "async", ...patient, ...args] });
+  const client = await connectRaw(t, server.url);
+  // The handshake of another, younger one tells that this one has been accepted.
+  const other = tls.connect({ port: Number(new URL(server.url).port), ca });
+  t.after(() => other.destroy());
+  await once(other, "secureConnect");
+  assert.equal(await server.stop(), 0);
+  assert.equal(await client.ended(), "");
+});
