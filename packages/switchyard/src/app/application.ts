@@ -29,6 +29,12 @@ export interface Application {
   /** A listener of `checkContinue` when the program has one; else null, and the caller answers 100 by itself. */
   checkContinue(): ((request: IncomingMessage, response: ServerResponse) => void) | null;
 
+  /**
+   * The route that the application took for a request, as it wrote it (`/users/:name`): where its framework can be asked
+   * and leaves nothing on the request itself. Asked after the handler ran, and of few requests.
+   */
+  readonly routeOf?: (request: IncomingMessage) => string | null;
+
   /** Ends what the program opened (Fastify's and Nest's close hooks), after the last request. */
   close(): Promise<void>;
 }

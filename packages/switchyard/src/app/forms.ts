@@ -13,6 +13,7 @@
 //
 // A Fetch handler with a second parameter is therefore exported as `fetch`, or as a method: `export default { fetch }`.
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Server as NetServer } from "node:net";
 import { speaksHttp } from "../node-http.ts";
 import type { FetchHandler } from "./fetch-handler.ts";
@@ -27,7 +28,7 @@ export type Form =
   | { readonly is: "koa"; readonly app: KoaLike }
   | { readonly is: "h3"; readonly app: object }
   | { readonly is: "listener"; readonly what: string; readonly listener: RequestListener }
-  | { readonly is: "fetch"; readonly what: string; readonly handler: FetchHandler }
+  | { readonly is: "fetch"; readonly what: string; readonly handler: FetchHandler; readonly app?: object }
   | { readonly is: "factory"; readonly make: () => unknown }
   | { readonly is: "promise"; readonly promise: PromiseLike<unknown> };
 
@@ -48,6 +49,7 @@ export interface NestLike {
 
 export interface KoaLike {
   callback(): RequestListener;
+  createContext?(request: IncomingMessage, response: ServerResponse): unknown;
 }
 
 export interface FormQuestion {
@@ -89,7 +91,7 @@ function formOfFetchObject(app: { readonly fetch: FetchHandler }): Form {
   const handler: FetchHandler = isGeneratorFunction(app.fetch)
     ? app.fetch.bind(app)
     : (request, exchange) => app.fetch(request, exchange);
-  return { is: "fetch", what: nameOfFetchObject(app), handler };
+  return { is: "fetch", what: nameOfFetchObject(app), handler, app };
 }
 
 function formOfFunction(value: AnyFunction, name: string, isMade: boolean): Form | null {

@@ -9,6 +9,7 @@ import type { Application } from "./application.ts";
 import { type FastifyLike, isHttpServer, type KoaLike, type NestLike } from "./forms.ts";
 import { listenerApplication } from "./listener.ts";
 import { nodeServerApplication, type RequestListener } from "./node-server.ts";
+import { koaRoutes } from "./routes.ts";
 
 export interface Described {
   /** "default export", "export `app`": where the value was found. */
@@ -45,7 +46,7 @@ export async function nestApplication(app: NestLike, adoption: Adoption, { where
 }
 
 export function koaApplication(app: KoaLike, { where }: Described): Application {
-  return listenerApplication(`a Koa app (${where})`, app.callback());
+  return { ...listenerApplication(`a Koa app (${where})`, app.callback()), routeOf: koaRoutes(app) };
 }
 
 /** An h3 1.x app, which its own package makes a listener of; from 2.0 on, h3 apps have `fetch`. */

@@ -29,6 +29,7 @@ import { listenerApplication } from "./listener.ts";
 import { checkFile, loadErrorOf } from "./load-errors.ts";
 import { LoadWatch } from "./load-watch.ts";
 import { nodeServerApplication } from "./node-server.ts";
+import { honoRoutes } from "./routes.ts";
 import { prepareTypeScript } from "./typescript.ts";
 
 export { exemptFromAdoption } from "./adopt.ts";
@@ -156,8 +157,14 @@ async function serve(
     case "listener":
       return listenerApplication(`${form.what} (${where})`, form.listener);
     case "fetch":
-      return (await import("./fetch-handler.ts")).fetchApplication(`${form.what} (${where})`, form.handler);
+      return fetchForm(form, where);
   }
+}
+
+async function fetchForm({ what, handler, app }: Form & { is: "fetch" }, where: string): Promise<Application> {
+  const application = (await import("./fetch-handler.ts")).fetchApplication(`${what} (${where})`, handler);
+  const routeOf = app === undefined ? null : honoRoutes(app);
+  return routeOf === null ? application : { ...application, routeOf };
 }
 
 /** A function without parameters whose result is a Response is no factory: it answers every request alike. */

@@ -4,8 +4,8 @@
 // the supervisor knows how many of them do. A route that has not held the loop for a while is forgotten. Bounded: a client
 // that asks for a million different paths fills a table of a fixed size, and what did not fit is counted.
 
-import type { IncomingMessage } from "node:http";
-import { frameworkRouteOf } from "./framework-route.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { frameworkRouteOf, type TellsRoute } from "./framework-route.ts";
 import type { Hold } from "./hold-meter.ts";
 import { matches, type Pattern, pathOf, patternOfPath, textOf } from "./shape.ts";
 
@@ -22,13 +22,18 @@ export interface RouteEvidence {
   readonly requests: number;
   /** Requests that held the loop for long. */
   readonly holds: number;
-  /** Of these, all together, in milliseconds. */
+  /** Whether the first request of the route in its worker was one more of these, and for how long it held the loop. */
+  readonly firsts: number;
+  readonly firstHeldMs: number;
+  /** Of `holds`, all together, in milliseconds. */
   readonly heldMs: number;
   readonly longestMs: number;
   /** How long these had waited for something else while the loop had nothing to do, in milliseconds. */
   readonly waitedMs: number;
   /** One of them answered with a stream of events. */
   readonly isEventStream: boolean;
+  /** How many of them answered with a large body. */
+  readonly largeAnswers: number;
 }
 
 type Entry = { -readonly [Key in keyof RouteEvidence]: RouteEvidence[Key] } & { lastHoldAtMs: number };
@@ -37,12 +42,20 @@ type Entry = { -readonly [Key in keyof RouteEvidence]: RouteEvidence[Key] } & { 
 const maxRoutes = 64;
 /** How long a route is counted after it last held the loop, in milliseconds. */
 const forgetAfterMs = 10_000;
+/** A large body of an answer, in bytes: a worker would have nothing else to do while a slow client takes it. */
+const largeAnswerBytes = 1024 ** 2;
 /** Characters of a path that are kept to be shown. */
 const maxSample = 200;
 
 export class Evidence {
   readonly #entries = new Map<string, Entry>();
+  readonly #routeOf: TellsRoute | undefined;
   #overlooked = 0;
+
+  /** @param routeOf Asks the application for the route of a request, where it can be asked. */
+  constructor(routeOf?: TellsRoute) {
+    this.#routeOf = routeOf;
+  }
 
   /** Whether there is a route to count requests of: what `count` is called for. */
   get hasRoutes(): boolean {
@@ -66,14 +79,20 @@ export class Evidence {
   record({ response, heldMs, waitedMs }: Hold, nowMs: number): void {
     const size = this.#entries.size;
     const entry = this.#entryOf(response.req, nowMs);
+    if (entry === null) return;
     // The first time that a route runs in a worker, code is compiled and caches are filled.
-    if (entry === null || this.#entries.size > size) return;
+    if (this.#entries.size > size) {
+      entry.firsts = 1;
+      entry.firstHeldMs = heldMs;
+      return;
+    }
     entry.holds++;
     entry.requests = Math.max(entry.requests, entry.holds);
     entry.heldMs += heldMs;
     entry.longestMs = Math.max(entry.longestMs, heldMs);
     entry.waitedMs += waitedMs;
-    entry.isEventStream ||= isEventStream(String(response.getHeader("content-type") ?? ""));
+    entry.isEventStream ||= isEventStream(headerOf(response, "content-type"));
+    if (Number(headerOf(response, "content-length")) > largeAnswerBytes) entry.largeAnswers++;
     entry.lastHoldAtMs = nowMs;
   }
 
@@ -88,7 +107,7 @@ export class Evidence {
     const taken: RouteEvidence[] = [];
     for (const [key, entry] of this.#entries) {
       const { lastHoldAtMs, ...evidence } = entry;
-      if (entry.requests > 0) taken.push(evidence);
+      if (entry.requests + entry.firsts > 0) taken.push(evidence);
       if (nowMs - lastHoldAtMs > forgetAfterMs) this.#entries.delete(key);
       else Object.assign(entry, nothingYet);
     }
@@ -97,7 +116,7 @@ export class Evidence {
 
   #entryOf(request: IncomingMessage, nowMs: number): Entry | null {
     const path = originalPathOf(request);
-    const own = frameworkRouteOf(request);
+    const own = frameworkRouteOf(request, this.#routeOf);
     const pattern = own?.pattern ?? patternOfPath(path);
     const method = request.method ?? "GET";
     const key = keyOf(method, pattern);
@@ -129,12 +148,26 @@ export function keyOf(method: string, { tokens }: Pattern): string {
   return `${method} ${tokens.join("/")}`;
 }
 
-const nothingYet = { requests: 0, holds: 0, heldMs: 0, longestMs: 0, waitedMs: 0, isEventStream: false };
+const nothingYet = {
+  ...{ requests: 0, holds: 0, firsts: 0, firstHeldMs: 0, heldMs: 0, longestMs: 0, waitedMs: 0 },
+  ...{ isEventStream: false, largeAnswers: 0 },
+};
 
 /** Express takes the path of a mounted router off `url`, and keeps the whole. */
 function originalPathOf(request: IncomingMessage): string {
   const { originalUrl } = request as { originalUrl?: unknown };
   return pathOf(typeof originalUrl === "string" ? originalUrl : (request.url ?? ""));
+}
+
+/** A field of an answer that has begun: what was passed to writeHead() is in the text of the head alone. */
+function headerOf(response: ServerResponse, name: string): string {
+  const set = response.getHeader(name);
+  if (set !== undefined) return String(set);
+  // Node keeps it there, and no public name leads to it.
+  const head = (response as unknown as { readonly _header?: string | null })._header;
+  const lines = typeof head === "string" ? head.split("\r\n") : [];
+  const line = lines.find((each) => each.toLowerCase().startsWith(`${name}:`));
+  return line?.slice(name.length + 1).trim() ?? "";
 }
 
 function isEventStream(contentType: string): boolean {

@@ -43,6 +43,10 @@ const holdsToMove = 3;
 const holdsToSuspect = 2;
 /** At least this share of its requests must have done so: a collection of garbage may make any request a long one. */
 const shareToMove = 0.05;
+/** At most this share of the answers may be large. */
+const maxLargeShare = 0.5;
+/** What the first request of a path counts among those of a route with a value in its path. */
+const shareOfFirsts = 0.125;
 /** How much of its time a route may wait for other things, and still have a worker to itself meanwhile. */
 const maxWaitedShare = 0.75;
 /** How long a route stays in the sync workers, in milliseconds, the first time; twice as long every next time. */
@@ -106,9 +110,10 @@ export class AutoPolicy {
     // What a loop still had in flight when its route was moved says nothing new.
     if (record.isBarred || record.move !== null) return [];
     record.sightings = [...record.sightings.filter(({ atMs }) => nowMs - atMs <= windowMs), { atMs: nowMs, evidence }];
-    const sum = sumOf(record.sightings);
+    const sum = sumOf(record);
     if (sum.holds >= holdsToSuspect) this.#isSuspicious = true;
     if (sum.holds < holdsToMove || sum.holds < shareToMove * sum.requests) return [];
+    if (sum.largeAnswers > maxLargeShare * sum.holds) return [];
     if (sum.waitedMs > maxWaitedShare * (sum.waitedMs + sum.heldMs)) return [];
     return [this.#move(record, sum, nowMs)];
   }
@@ -146,10 +151,12 @@ export class AutoPolicy {
 
   #move(record: RouteRecord, sum: Sum, nowMs: number): Change {
     const { method, pattern, route } = record;
-    const { requests, holds, longestMs } = sum;
+    const { longestMs } = sum;
     record.move = {
-      ...{ method, pattern, route, except: [], requests, holds, longestMs },
-      meanMs: sum.heldMs / holds,
+      ...{ method, pattern, route, except: [], longestMs },
+      requests: Math.round(sum.requests),
+      holds: Math.round(sum.holds),
+      meanMs: sum.heldMs / sum.holds,
       sinceMs: nowMs,
     };
     record.sightings = [];
@@ -266,11 +273,20 @@ interface Sum {
   readonly heldMs: number;
   readonly longestMs: number;
   readonly waitedMs: number;
+  readonly largeAnswers: number;
 }
 
-function sumOf(sightings: readonly Sighting[]): Sum {
-  const sum = { requests: 0, holds: 0, heldMs: 0, longestMs: 0, waitedMs: 0 };
+function sumOf({ sightings, pattern, isFrameworks }: RouteRecord): Sum {
+  const sum = { requests: 0, holds: 0, heldMs: 0, longestMs: 0, waitedMs: 0, largeAnswers: 0 };
+  // Where a route was found to have a value in its path, many of its paths are asked for once, and each is a first one.
+  const firstsShare = !isFrameworks && hasAnyValue({ tokens: pattern.tokens }) ? shareOfFirsts : 0;
   for (const { evidence } of sightings) {
+    const firsts = evidence.firsts * firstsShare;
+    sum.requests += firsts;
+    sum.holds += firsts;
+    sum.heldMs += evidence.firstHeldMs * firstsShare;
+    if (firsts > 0) sum.longestMs = Math.max(sum.longestMs, evidence.firstHeldMs);
+    sum.largeAnswers += evidence.largeAnswers;
     sum.requests += evidence.requests;
     sum.holds += evidence.holds;
     sum.heldMs += evidence.heldMs;

@@ -4,6 +4,7 @@
 // so that a route that is short by now can come back.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Application } from "../app/application.ts";
 import { Evidence } from "../auto/evidence.ts";
 import { HoldMeter } from "../auto/hold-meter.ts";
 import { openRunDelay } from "../auto/run-delay.ts";
@@ -22,10 +23,11 @@ export interface HoldsParts {
   /** What is long, in milliseconds. */
   readonly thresholdMs: number;
   readonly where: "loop" | "pool";
+  readonly application: Pick<Application, "routeOf">;
 }
 
-export function tellHolds({ parent, faults, thresholdMs, where }: HoldsParts): void {
-  const evidence = new Evidence();
+export function tellHolds({ parent, faults, thresholdMs, where, application }: HoldsParts): void {
+  const evidence = new Evidence(application.routeOf);
   const shortMs = thresholdMs * shortShare;
   const meter = new HoldMeter({
     thresholdMs: where === "loop" ? thresholdMs : 0,

@@ -91,7 +91,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   parent.onConnections = (message, connection) => share(listener, message, connection);
   const { lanes: toldLanes, link: toldLink } = parent.toldMeanwhile();
   if (settings.model === "auto") {
-    tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "loop" });
+    tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "loop", application });
     parent.onMoves = (routes) => moved.replace(routes);
   }
   parent.onLanes = (told) => lanes.replace(told);

@@ -11,6 +11,7 @@ function seen(path: string, more: Partial<RouteEvidence> = {}): RouteEvidence {
   return {
     ...{ method: "GET", pattern, route: textOf(pattern), isFrameworks: false, samplePath: path },
     ...{ requests: holds, holds, heldMs: holds * 50, longestMs: 60, waitedMs: 0, isEventStream: false },
+    ...{ firsts: 0, firstHeldMs: 0, largeAnswers: 0 },
     ...more,
   };
 }
@@ -64,6 +65,22 @@ test("a route that answers with a stream of events never moves", () => {
   const policy = new AutoPolicy();
   assert.deepEqual(policy.observeLoop(seen("/events", { isEventStream: true, holds: 3 }), 0), []);
   assert.deepEqual(policy.observeLoop(seen("/events", { holds: 30 }), 1), []);
+});
+
+test("a route stays while most of its answers are large", () => {
+  const policy = new AutoPolicy();
+  assert.deepEqual(policy.observeLoop(seen("/download", { holds: 4, largeAnswers: 3 }), 0), []);
+  assert.deepEqual(types(policy.observeLoop(seen("/download", { holds: 4 }), 1)), ["move"]);
+});
+
+test("the first requests of paths move their route once they are known to be one, and no route of one path", () => {
+  const policy = new AutoPolicy();
+  const first = { holds: 0, firsts: 1, firstHeldMs: 60 };
+  for (let i = 0; i < 100; i++) assert.deepEqual(policy.observeLoop(seen("/start", first), i), []);
+  const names = Array.from({ length: 40 }, (_, index) => letters(index));
+  const at = names.findIndex((name, i) => policy.observeLoop(seen(`/by/${name}`, first), 200 + i).length > 0);
+  assert.ok(at > 16 && at < 39, `moved with name ${at}`);
+  policy.assertInvariants();
 });
 
 test("a route that waits for other things most of its time stays on the loop", () => {

@@ -85,7 +85,9 @@ async function runSyncWorker(parent: Parent): Promise<void> {
     if (greenlets !== null) return runGreenlet(told, faults, greenlets);
     return model === "async" ? runAsync(told, faults) : runWhereProgramMayWait(told, faults);
   };
-  if (lane?.origin === "auto") tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "pool" });
+  if (lane?.origin === "auto") {
+    tellHolds({ parent, faults, thresholdMs: settings.autoThresholdMs, where: "pool", application });
+  }
   const channel = channelOf(parent);
   const desk = new RequestDesk({
     channel,
