@@ -13,6 +13,7 @@ import { readCpus } from "../config/cpus.ts";
 import { choices, path, text, toggle } from "../config/values.ts";
 import { SwitchyardError } from "../errors.ts";
 import { type CommandLine, flagsHelp, parseCommandLine } from "./command-flags.ts";
+import { interruptedCode, onInterrupt } from "./interruption.ts";
 import { printText } from "./print.ts";
 import { assertFile } from "./settings.ts";
 
@@ -52,7 +53,7 @@ export async function runCompare(args: readonly string[]): Promise<number> {
   const app = applicationOf(positionals);
   const paths = pathsOf(values.path);
   const folder = mkdtempSync(join(tmpdir(), "switchyard-compare-"));
-  const interruption = onInterrupt();
+  const interruption = onInterrupt("what was measured is kept");
   try {
     const run = await measureAll({ app, paths, values, folder, args, signal: interruption.signal });
     return await tell(run, { values, app });
@@ -195,28 +196,6 @@ function pathsOf(given: readonly string[]): readonly string[] {
     }
   }
   return given.length === 0 ? ["/"] : [...new Set(given)];
-}
-
-/** What shells add to SIGINT's number for the exit code of a program that it ended. */
-const interruptedCode = 130;
-
-/** The first Ctrl-C ends the run in order, and a second one at once: what is left then is the last watch's. */
-function onInterrupt(): { signal: AbortSignal; forget: () => void } {
-  const controller = new AbortController();
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(interruptedCode);
-    process.stderr.write("\nEnding: what was measured is kept.\n");
-    controller.abort();
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
-  return {
-    signal: controller.signal,
-    forget: () => {
-      process.off("SIGINT", interrupt);
-      process.off("SIGTERM", interrupt);
-    },
-  };
 }
 
 function machineNow(cpus: ReturnType<typeof readCpus>): Machine {

@@ -16,6 +16,7 @@ import type { Bench, Experiment, Finding } from "../experiments/experiment.ts";
 import { experimentsHtml } from "../experiments/page.ts";
 import { startLastWatch } from "../supervisor/last-watch.ts";
 import { flagsHelp, parseCommandLine } from "./command-flags.ts";
+import { interruptedCode, onInterrupt } from "./interruption.ts";
 import { printText } from "./print.ts";
 
 const flags = {
@@ -51,7 +52,9 @@ export async function runExperiments(args: readonly string[]): Promise<number> {
   }
   const machine = `${readCpus().count} CPUs (${cpuList()[0]?.model ?? "of an unknown kind"}), Node ${process.version}, ${new Date(wallMs()).toISOString().slice(0, 10)}.`;
   printText(`${machine}\n`);
-  const findings = await runAll(chosen);
+  const interruption = onInterrupt("what was found is kept");
+  const findings = await runAll(chosen, interruption.signal);
+  interruption.forget();
   if (values.html !== null) {
     writeFileSync(values.html, experimentsHtml(machine, findings));
     printText(`\nThe pictures: ${values.html}\n`);
@@ -60,7 +63,7 @@ export async function runExperiments(args: readonly string[]): Promise<number> {
     const found = findings.map(({ experiment: { name, title }, finding }) => ({ name, title, ...finding }));
     writeFileSync(values.json, `${JSON.stringify({ machine, found }, null, 2)}\n`);
   }
-  return 0;
+  return interruption.signal.aborted ? interruptedCode : 0;
 }
 
 function chosenFrom(names: readonly string[]): readonly Experiment[] {
@@ -74,19 +77,25 @@ function chosenFrom(names: readonly string[]): readonly Experiment[] {
   return names.length === 0 ? experiments : experiments.filter(({ name }) => names.includes(name));
 }
 
-async function runAll(chosen: readonly Experiment[]): Promise<{ experiment: Experiment; finding: Finding }[]> {
+interface Found {
+  readonly experiment: Experiment;
+  readonly finding: Finding;
+}
+
+/** Runs them one after another, and returns what was found by the end, or by the interruption. */
+async function runAll(chosen: readonly Experiment[], signal: AbortSignal): Promise<Found[]> {
   const folder = mkdtempSync(join(tmpdir(), "switchyard-experiments-"));
   const config = join(folder, "empty.config.mjs");
   writeFileSync(config, "export default {};\n");
   const generator = startGenerator();
   const lastWatch = startLastWatch();
-  // Not caught: Ctrl-C ends this process, and what it started is the last watch's.
-  const { signal } = new AbortController();
   const bench: Bench = {
     generator,
     cpus: readCpus().count,
     memoryBytes: totalmem(),
+    signal,
     async withServer(args, work) {
+      signal.throwIfAborted();
       const onProcess = (pid: number) => lastWatch.watch([pid]);
       const subject = await startSubject({ app: example, args, config, onProcess, signal });
       if (isFailure(subject)) throw new SwitchyardError("SY_COMPARE_NOTHING", subject);
@@ -97,7 +106,7 @@ async function runAll(chosen: readonly Experiment[]): Promise<{ experiment: Expe
       }
     },
   };
-  const findings: { experiment: Experiment; finding: Finding }[] = [];
+  const findings: Found[] = [];
   try {
     for (const experiment of chosen) {
       printText(`\n${experiment.title}\n`);
@@ -105,6 +114,9 @@ async function runAll(chosen: readonly Experiment[]): Promise<{ experiment: Expe
       printText([finding.done, ...finding.seen].map((sentence) => `  ${sentence}\n`).join(""));
       findings.push({ experiment, finding });
     }
+  } catch (error) {
+    // Whatever fails then fails because its servers end.
+    if (!signal.aborted) throw error;
   } finally {
     lastWatch.close();
     await generator.close();

@@ -1,11 +1,13 @@
 // The experiments, in the order in which they tell the story: a queue, many waits, many computations, one route that blocks,
-// memory.
+// what a switch costs, memory.
 
 import { latencyQuantiles } from "../compare/load/orders.ts";
 import type { Bar } from "../compare/report/svg.ts";
 import { memoryOf } from "../compare/usage.ts";
+import type { ServerStatus } from "../metrics/snapshot.ts";
 import { ms } from "../plan/plan.ts";
 import { type Bench, burst, computingPath, type Experiment, type Finding, waitingPath } from "./experiment.ts";
+import { switchCosts } from "./switches.ts";
 
 export const experiments: readonly Experiment[] = [
   { name: "five", title: "Five clients and four workers", run: fiveClients },
@@ -20,6 +22,7 @@ export const experiments: readonly Experiment[] = [
     run: (bench) => hundred(bench, computingPath),
   },
   { name: "blocking", title: "One route keeps the CPU: what becomes of the others?", run: blocking },
+  { name: "switch", title: "What does it cost to switch to something else?", run: switchCosts },
   { name: "memory", title: "How much memory is a worker, and how much a request?", run: memory },
 ];
 
@@ -86,39 +89,52 @@ const blockingModels = [
   ["async", ["--model", "async"]],
   ["hybrid", ["--model", "hybrid", "--workers", "2"]],
   ["sync, 5 threads", ["--model", "sync", "--threads", "5"]],
+  ["async, a lane", ["--model", "async", "--lane", "/report/**=sync:2"]],
+  ["auto", ["--model", "auto"]],
 ] as const;
+
+const reports = { path: "/report/FR?cities=5", arrivals: { kind: "closed", clients: 2 } } as const;
+const hellos = { path: "/hello", arrivals: { kind: "closed", clients: 4 } } as const;
+/** How long auto may take to see which route blocks; it needs a few seconds of requests. */
+const learningTries = 15;
 
 async function blocking({ withServer, generator }: Bench): Promise<Finding> {
   const p99 = (latencyQuantiles as readonly number[]).indexOf(0.99);
   const bars: Bar[] = [];
   const seen: string[] = [];
   for (const [place, [name, args]] of blockingModels.entries()) {
-    const { hello, lengthMs } = await withServer(args, async ({ target }) => {
-      const { streams, lengthMs } = await generator.run({
-        target,
-        streams: [
-          { path: "/report/FR?cities=5", arrivals: { kind: "closed", clients: 2 } },
-          { path: "/hello", arrivals: { kind: "closed", clients: 4 } },
-        ],
-        lengthMs: 2_000,
-        patienceMs: 5_000,
-      });
-      return { hello: streams[1]!, lengthMs };
+    const { hello, lengthMs, moves } = await withServer(args, async ({ target, status }) => {
+      const load = { target, streams: [reports, hellos], lengthMs: 2_000, patienceMs: 5_000 };
+      let moves: ServerStatus["moves"] = [];
+      for (let tries = 0; name === "auto" && moves.length === 0 && tries < learningTries; tries++) {
+        await generator.run({ ...load, lengthMs: 1_000 });
+        moves = (await status())?.moves ?? [];
+      }
+      const { streams, lengthMs } = await generator.run(load);
+      return { hello: streams[1]!, lengthMs, moves };
     });
     const latencyMs = hello.quantilesMs[p99]!;
+    if (name === "auto") seen.push(learned(moves));
     bars.push({ name, place, parts: [{ value: latencyMs, kind: "" }], said: `p99 ${ms(latencyMs)}` });
     seen.push(
       `${name}: /hello was answered ${Math.round((hello.answered * 1_000) / lengthMs)} times a second, 99% within ${ms(latencyMs)}.`,
     );
   }
   seen.push(
-    "On an event loop /hello waits until the report is done: everything on the loop does. Under hybrid it is chance whose connection is on a loop with reports. A sync worker that computes holds up nobody who has another worker.",
+    "On an event loop /hello waits until the report is done: everything on the loop does. Under hybrid it is chance whose connection is on a loop with reports. A sync worker that computes holds up nobody who has another worker. A lane gives such workers to the reports alone and leaves the rest to the loop, and auto finds out by itself which route needs one.",
   );
   return {
     done: "Two clients keep a report of 50 ms CPU time busy; four others ask for /hello.",
     seen,
     pictures: [{ title: "99% of /hello were answered within", bars }],
   };
+}
+
+function learned(moves: ServerStatus["moves"]): string {
+  const [move] = moves;
+  if (move === undefined)
+    return "auto has moved no route while it was watched: the reports held no loop for long enough.";
+  return `auto was measured once it had seen the route ${move.route} hold its loops (${ms(move.meanMs)} on average) and given it sync workers.`;
 }
 
 const heldRequests = 500;
@@ -142,7 +158,7 @@ async function memory({ withServer, memoryBytes }: Bench): Promise<Finding> {
       said: size(each),
     });
     seen.push(
-      `${name}: one more worker takes ${size(each)}; ${Math.floor(memoryBytes / each).toLocaleString("en-US")} would fill this machine's memory.`,
+      `${name}: one more worker takes ${size(each)}; ${fitting(memoryBytes, each)} would fill this machine's memory.`,
     );
   }
   for (const [place, [name, args]] of (
@@ -155,7 +171,7 @@ async function memory({ withServer, memoryBytes }: Bench): Promise<Finding> {
     if (each === null) return unknownMemory;
     bars.push({ name: `request, ${name}`, place: place + 2, parts: [{ value: each, kind: "" }], said: size(each) });
     seen.push(
-      `${name}: each of ${heldRequests} requests that wait at once takes ${size(each)}, its connection and Express's objects included.`,
+      `${name}: each of ${heldRequests} requests that wait at once takes ${size(each)}, its connection and Express's objects included; ${fitting(memoryBytes, each)} would fill this machine's memory.`,
     );
   }
   return {
@@ -197,6 +213,10 @@ function bytesPerRequest(withServer: WithServer, args: readonly string[]): Promi
     await watching;
     return before === null || most === null ? null : Math.max(0, most - before) / heldRequests;
   });
+}
+
+function fitting(memoryBytes: number, each: number): string {
+  return Math.floor(memoryBytes / each).toLocaleString("en-US");
 }
 
 function size(bytes: number): string {

@@ -27,6 +27,8 @@ export interface Bench {
   readonly generator: Generator;
   readonly cpus: number;
   readonly memoryBytes: number;
+  /** Aborted by Ctrl-C: whatever an experiment has started besides servers ends then. */
+  readonly signal: AbortSignal;
   /** Starts the example application with these flags of `serve`, runs the work, and stops it. */
   withServer<Result>(args: readonly string[], work: (subject: Subject) => Promise<Result>): Promise<Result>;
 }

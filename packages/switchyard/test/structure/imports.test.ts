@@ -99,6 +99,7 @@ test("the entries of processes and threads are known, and the files exist", () =
     "app/syntax-probe.ts",
     "cli/reread.ts",
     "compare/load/main.ts",
+    "experiments/switch-costs.ts",
     "loop/main.ts",
     "pool/main.ts",
     "pool/worker/main.ts",
@@ -128,7 +129,7 @@ test("only node-http.ts takes values from node:http", () => {
   assert.deepEqual(pathsOf(takesValues), ["node-http.ts"]);
 });
 
-test("each library is known to one file, and greenlets to the two that run them", () => {
+test("each library is known to one file, and greenlets to the two that run them and the one that measures them", () => {
   const users: Record<string, string[]> = {};
   for (const { path, imports } of modules.values()) {
     for (const { specifier, target } of imports) {
@@ -138,7 +139,7 @@ test("each library is known to one file, and greenlets to the two that run them"
   }
   assert.deepEqual(users, {
     "@hono/node-server": ["app/fetch-handler.ts"],
-    "@switchyard/greenlet": ["loop/greenlets.ts", "loop/run-greenlet.ts"],
+    "@switchyard/greenlet": ["experiments/switch-costs.ts", "loop/greenlets.ts", "loop/run-greenlet.ts"],
     "get-tsconfig": ["app/typescript.ts"],
     pino: ["log/logger.ts"],
     "pino-pretty": ["log/logger.ts"],
