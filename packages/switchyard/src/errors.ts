@@ -146,7 +146,9 @@ export const errorRecords = {
   SY_RUN_TIMEOUT: {
     fault: "app",
     exitCode: 70,
-    when: "A request was longer than runTimeoutMs in its worker; it was answered 504 and the worker was replaced.",
+    when:
+      "A request was longer than runTimeoutMs in its worker; it was answered 504 and the worker was replaced. Or its " +
+      "greenlet computed for so long, and was ended alone.",
   },
 } as const satisfies Record<string, ErrorRecord>;
 

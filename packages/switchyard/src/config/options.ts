@@ -274,7 +274,9 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
     kind: duration({ minMs: 0 }),
     default: 60_000,
     prose:
-      "How long a request may be in a sync worker. After that it is answered 504 and the worker is replaced; 0 sets no limit.",
+      "How long a request may be in a sync worker. After that it is answered 504 and the worker is replaced. With --preempt, " +
+      "how long a request of model greenlet may compute without waiting; it is ended then and answered 504, and its worker " +
+      "goes on. 0 sets no limit.",
   },
   blockedThresholdMs: {
     flag: "blocked-threshold",

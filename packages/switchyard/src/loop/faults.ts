@@ -121,6 +121,17 @@ export class Faults {
       refuse(response, 500, "The application failed to answer this request.", { keepOpen: true });
   }
 
+  /** Answers a request that was ended because it computed for too long. */
+  answerOverdue(response: ServerResponse, runTimeoutMs: number): void {
+    const { method, url } = response.req;
+    this.#log.error(
+      { worker: this.#worker, code: "SY_RUN_TIMEOUT", runTimeoutMs, method, path: url },
+      `${method} ${url} computed for ${runTimeoutMs} ms without waiting and was ended; ${outcomeOf(response, 504)}.`,
+    );
+    if (!response.writableEnded)
+      refuse(response, 504, `The application did not answer within ${runTimeoutMs} ms.`, { keepOpen: true });
+  }
+
   async #loadPage(): Promise<void> {
     this.#page = await import("../dev/error-page.ts");
   }
@@ -158,7 +169,7 @@ export function hasBody(request: IncomingMessage): boolean {
   return !(request.socket instanceof Socket);
 }
 
-function outcomeOf(response: ServerResponse): string {
+function outcomeOf(response: ServerResponse, status = 500): string {
   if (response.writableEnded) return "it had answered already";
-  return response.headersSent ? "its answer had begun, so the connection is closed" : "the client gets 500";
+  return response.headersSent ? "its answer had begun, so the connection is closed" : `the client gets ${status}`;
 }

@@ -4,14 +4,19 @@ import type * as Greenlets from "@switchyard/greenlet";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
 
-/** @throws {SwitchyardError} `SY_GREENLET_UNAVAILABLE` when the addon can't be loaded on this machine. */
-export async function loadGreenlets({ preemptMs }: Pick<ServeSettings, "preemptMs">): Promise<typeof Greenlets> {
+/**
+ * @param limits Of a lane that runs in workers of its own, its own runTimeoutMs.
+ * @throws {SwitchyardError} `SY_GREENLET_UNAVAILABLE` when the addon can't be loaded on this machine.
+ */
+export async function loadGreenlets(
+  limits: Pick<ServeSettings, "preemptMs" | "runTimeoutMs">,
+): Promise<typeof Greenlets> {
   const greenlets = await import("@switchyard/greenlet");
   try {
     // The first greenlet loads the addon.
     greenlets.spawnNow(() => {});
     // Before the application, because code that V8 has optimized before is not made for it.
-    if (preemptMs > 0) greenlets.hub.preempt({ sliceMs: preemptMs });
+    if (limits.preemptMs > 0) greenlets.hub.preempt(preemptionOf(limits));
   } catch (error) {
     throw new SwitchyardError("SY_GREENLET_UNAVAILABLE", {
       saw: `Greenlets can't be used here: ${error instanceof Error ? error.message : String(error)}`,
@@ -22,6 +27,15 @@ export async function loadGreenlets({ preemptMs }: Pick<ServeSettings, "preemptM
   greenlets.monkey.patchAll({ fs: true, atomics: true });
   return greenlets;
 }
+
+function preemptionOf({ preemptMs, runTimeoutMs }: Pick<ServeSettings, "preemptMs" | "runTimeoutMs">) {
+  const sliceMs = Math.min(preemptMs, mostMs);
+  // Nothing is noticed before a slice is over.
+  return runTimeoutMs === 0 ? { sliceMs } : { sliceMs, limitMs: Math.min(Math.max(runTimeoutMs, sliceMs), mostMs) };
+}
+
+/** The longest slice and limit that greenlets take. */
+const mostMs = 60 * 60 * 1000;
 
 /** The greenlets that the program itself has loaded in this thread, or null; null too where their addon can't be. */
 export function greenletsOfProgram(): typeof Greenlets | null {

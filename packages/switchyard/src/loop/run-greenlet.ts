@@ -4,7 +4,8 @@
 // where nothing can suspend. So the events of a request are delivered in a greenlet too: of one that has a body always, of
 // one that has none once somebody listens, because most such requests are never listened to.
 //
-// Greenlets are bounded (hub.maxGreenlets), and a request that can't have one is answered 503.
+// Greenlets are bounded (hub.maxGreenlets), and a request that can't have one is answered 503. One that computes for longer
+// than runTimeoutMs without waiting, where requests are preempted, is ended and answered 504; the others go on.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type * as Greenlets from "@switchyard/greenlet";
@@ -16,25 +17,43 @@ import { callOf, type Handling } from "./run-async.ts";
 export function runGreenlet(application: Handling, faults: Faults, greenlets: typeof Greenlets): RequestListener {
   const { spawnNow } = greenlets;
   const call = callOf(application, faults);
+  const limitMs = greenlets.hub.preemption?.limitMs;
+  const watch: Watch = (greenlet, response) => {
+    // What has ended well needs no watching, and without a limit nothing ends otherwise.
+    if (limitMs === undefined || greenlet.successful || response === undefined) return;
+    greenlet.linkException(() => {
+      if (isAbout(greenlet.exception, "ERR_RUN_LIMIT", greenlets)) faults.answerOverdue(response, limitMs);
+      else faults.answer(greenlet.exception, response, "failed");
+    });
+  };
   function onFirstListener(this: IncomingMessage, event: string, listener: (...args: unknown[]) => void) {
     Reflect.deleteProperty(this, "on");
-    deliverInGreenlet(this, greenlets);
+    // A handler adds it, so it is known now whose request this is.
+    const response = faults.current;
+    deliverInGreenlet(this, greenlets, (greenlet) => watch(greenlet, response));
     return this.on(event, listener);
   }
   const start: RequestListener = (request, response) => {
-    if (hasBody(request)) deliverInGreenlet(request, greenlets);
+    if (hasBody(request)) deliverInGreenlet(request, greenlets, (greenlet) => watch(greenlet, response));
     else request.on = onFirstListener;
     try {
-      spawnNow(call, request, response);
+      watch(spawnNow(call, request, response), response);
     } catch (error) {
-      if (isAboutLimit(error, greenlets)) refuseForNow(response, greenlets);
+      if (isAbout(error, "ERR_TOO_MANY_GREENLETS", greenlets)) refuseForNow(response, greenlets);
       else faults.answer(error, response, "could not be given a greenlet");
     }
   };
   return (request, response) => faults.run(start, request, response);
 }
 
-function deliverInGreenlet(request: IncomingMessage, greenlets: typeof Greenlets): void {
+/** Answers the request whose greenlet is ended from outside. */
+type Watch = (greenlet: Greenlets.Greenlet, response: ServerResponse | undefined) => void;
+
+function deliverInGreenlet(
+  request: IncomingMessage,
+  greenlets: typeof Greenlets,
+  watch: (greenlet: Greenlets.Greenlet) => void,
+): void {
   const { inGreenlet, spawnNow } = greenlets;
   const emit = request.emit;
   const deliver = (event: string, args: unknown[]) => {
@@ -47,9 +66,9 @@ function deliverInGreenlet(request: IncomingMessage, greenlets: typeof Greenlets
     }
     if (request.listenerCount(event) === 0) return false;
     try {
-      spawnNow(deliver, event, args);
+      watch(spawnNow(deliver, event, args));
     } catch (error) {
-      if (!isAboutLimit(error, greenlets)) throw error;
+      if (!isAbout(error, "ERR_TOO_MANY_GREENLETS", greenlets)) throw error;
       // What reads the body need not wait; if it does, `wait` says why it can't.
       deliver(event, args);
     }
@@ -57,8 +76,8 @@ function deliverInGreenlet(request: IncomingMessage, greenlets: typeof Greenlets
   };
 }
 
-function isAboutLimit(error: unknown, { GreenletError }: typeof Greenlets): boolean {
-  return error instanceof GreenletError && error.code === "ERR_TOO_MANY_GREENLETS";
+function isAbout(error: unknown, code: Greenlets.GreenletErrorCode, { GreenletError }: typeof Greenlets): boolean {
+  return error instanceof GreenletError && error.code === code;
 }
 
 function refuseForNow(response: ServerResponse, { hub }: typeof Greenlets): void {

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startServer } from "../harness/server.ts";
+import { get, startServer } from "../harness/server.ts";
 
 test("with --preempt, a request that computes without end does not hold up the others of its worker", async (t) => {
   const server = await startServer(t, {
@@ -19,4 +19,38 @@ test("with --preempt, a request that computes without end does not hold up the o
     assert.equal(body, "hogged for some turns");
   }
   await server.waitForStatus(({ totals }) => totals.inFlight === 0 && totals.answered === 4);
+});
+
+test("with --preempt, a request that computes for --run-timeout is ended and answered 504, and the others go on", async (t) => {
+  const args = ["--model", "greenlet", "--workers", "1", "--preempt", "2ms", "--run-timeout", "100ms"];
+  const server = await startServer(t, { app: "hog/endless.mjs", args });
+  const before = await server.status();
+  const waits = server.get("/waits");
+  await server.waitForStatus(({ totals }) => totals.inFlight === 1);
+
+  const paths = ["/loop", "/catching", "/expression", "/recursion", "/body"];
+  const overdue = paths.map((path) =>
+    get(`${server.url}${path}`, path === "/body" ? { method: "POST", body: "body" } : {}),
+  );
+  assert.equal((await server.get("/quick")).body, "quick");
+  for (const answer of await Promise.all(overdue)) {
+    assert.equal(answer.status, 504);
+    assert.match(answer.body, /did not answer within 100 ms/);
+  }
+  for (const path of paths) {
+    const line = await server.waitForLine((line) => line.level === "error" && line.path === path);
+    assert.equal(line.code, "SY_RUN_TIMEOUT");
+  }
+  // An answer that has begun is broken off, so that it does not look whole.
+  await assert.rejects(server.get("/begun"));
+
+  // What it has waited for counts for nothing.
+  await server.get("/release");
+  assert.equal((await waits).body, "released");
+  const after = await server.waitForStatus(({ totals }) => totals.inFlight === 0);
+  assert.equal(after.restarts, 0);
+  assert.deepEqual(
+    after.workers.map(({ pid }) => pid),
+    before.workers.map(({ pid }) => pid),
+  );
 });

@@ -52,8 +52,9 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   faults.watch();
   // Its balancer knows which request it has.
   sendLastWords({ parent, worker, faults, brief: () => null });
+  const { runTimeoutMs } = lane ?? settings;
   // Greenlets patch blocking functions of the standard library, so they come before the application.
-  const greenlets = model === "greenlet" ? await loadGreenlets(settings) : null;
+  const greenlets = model === "greenlet" ? await loadGreenlets({ ...settings, runTimeoutMs }) : null;
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
