@@ -26,7 +26,7 @@ export interface Origin {
 }
 
 /** Documents with blocks of figures, relative to this folder. */
-const documents = ["../README.md", "../packages/greenlet/README.md", "../docs/peers.md"];
+const documents = ["../README.md", "../packages/greenlet/README.md", "../docs/peers.md", "../docs/operate.md"];
 
 /** Puts tables between the lines `<!-- name -->` and `<!-- /name -->` of the document that has them, with their origin. */
 export function writeBlock(name: string, { tables, json }: { tables: string; json: string }): void {

@@ -3,9 +3,10 @@
 //   --rounds N     rounds of each row (default 5; 3 for peers)
 //   --seconds N    length of each measurement, in seconds (default 5; 1 for peers)
 //   --json FILE    where the raw numbers go (default bench/results/<date>.json)
-//   --readme MARK  put the tables into the document that has marks of that name: bench, bench-lanes, bench-greenlet, bench-peers
+//   --readme MARK  put the tables into the document that has marks of that name: bench, bench-lanes, bench-greenlet, bench-peers,
+//                  bench-operate
 //
-// A row is named by its id; a name that ends in a dash stands for all that begin so: greenlets-
+// A row is named by its id; a name that ends in a dash stands for all that begin so: greenlets-, operate-
 // `peers` is a table of its own, of servers for Node and for Python; names after it choose from it by a part of their name.
 //
 // Not a test: it never fails because of a figure. Run it on a machine that does nothing else.

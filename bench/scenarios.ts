@@ -7,6 +7,7 @@ import { get } from "node:http";
 import { greenletRows } from "./greenlets.ts";
 import { type LoadResult, load } from "./load.ts";
 import { crossingRows, mixedRows } from "./mixed.ts";
+import { operateRows } from "./operate.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
 import {
   bareNode,
@@ -124,6 +125,7 @@ export const rows: readonly Row[] = [
   ...mixedRows,
   ...crossingRows,
   ...greenletRows,
+  ...operateRows,
 ];
 
 interface RatioRow {
