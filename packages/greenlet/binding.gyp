@@ -11,6 +11,7 @@
         "native/handoff.cc",
         "native/hub.cc",
         "native/impersonation.cc",
+        "native/light_impersonation.cc",
         "native/own_stack.cc",
         "native/native_frames.cc",
         "native/preemption_policy.cc",

@@ -2,7 +2,7 @@
 // greenlets from these and is their only caller; arguments are checked all the same, so that no value from JavaScript can
 // crash the process.
 //
-//   checkMachine()            -> { impersonation: boolean, reason: string }
+//   checkMachine()            -> { impersonation: boolean, light: boolean, reason: string }
 //   open(backend, stackBytes, processStacks, ownStackBytes) -> boolean; false: Node's callback-scope count was not found, and nothing
 //                                may be parked; at most `processStacks` stacks will live in the process at once
 //   create(body)              -> index of a new stack; -1: that many live, or the machine gives no more threads or memory
@@ -22,6 +22,8 @@
 #include <dlfcn.h>
 #include <node.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string_view>
 
@@ -53,7 +55,9 @@ void CheckMachineCall(const Arguments& arguments) {
   v8::Local<v8::Context> context = isolate->GetCurrentContext();
   const BackendCheck check = CheckMachine();
   v8::Local<v8::Object> result = v8::Object::New(isolate);
-  result->Set(context, Text(isolate, "impersonation"), v8::Boolean::New(isolate, check.can_impersonate)).Check();
+  const auto can = [&](Backend backend) { return v8::Boolean::New(isolate, check.best >= backend); };
+  result->Set(context, Text(isolate, "impersonation"), can(Backend::kImpersonation)).Check();
+  result->Set(context, Text(isolate, "light"), can(Backend::kLight)).Check();
   result->Set(context, Text(isolate, "reason"), Text(isolate, check.reason)).Check();
   arguments.GetReturnValue().Set(result);
 }
@@ -69,6 +73,9 @@ void StopWasmCodeCollection(v8::Isolate* isolate, v8::Local<v8::Context> context
   if (platform != nullptr) platform->DrainTasks(isolate);
 }
 
+// In the order of Backend.
+constexpr std::array<std::string_view, 3> kBackendNames{"handoff", "impersonation", "impersonation-light"};
+
 /** Opens and closes callback scopes; runs V8's waiting tasks. */
 void Open(const Arguments& arguments) {
   Hub* hub = HubOf(arguments);
@@ -78,8 +85,9 @@ void Open(const Arguments& arguments) {
     return ThrowMisuse(isolate, "open(backend, stackBytes, processStacks, ownStackBytes)");
   }
   v8::String::Utf8Value backend(isolate, arguments[0]);
-  const bool impersonate = std::string_view(*backend) == "impersonation" && CheckMachine().can_impersonate;
-  hub->backend = impersonate ? Backend::kImpersonation : Backend::kHandoff;
+  const auto named = std::find(kBackendNames.begin(), kBackendNames.end(), std::string_view(*backend));
+  const auto wanted = named == kBackendNames.end() ? Backend::kHandoff : static_cast<Backend>(named - kBackendNames.begin());
+  hub->backend = std::min(wanted, CheckMachine().best);
   hub->stack_bytes = arguments[1].As<v8::Uint32>()->Value();
   hub->process_stacks = arguments[2].As<v8::Uint32>()->Value();
   hub->own_stack_limit = OwnStackLimit(arguments[3].As<v8::Uint32>()->Value());

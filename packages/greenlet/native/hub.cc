@@ -4,6 +4,8 @@
 
 #include <atomic>
 
+#include "unlocked.h"
+
 namespace switchyard {
 
 namespace {
@@ -18,7 +20,7 @@ Hub::~Hub() { stacks_in_process -= stacks_.size() - free_indexes_.size(); }
 int Hub::Add(v8::Local<v8::Function> body) {
   if (stacks_in_process >= process_stacks) return -1;
   auto stack = std::make_unique<ScriptStack>(this, body);
-  if (!stack->Allocate(backend, stack_bytes)) return -1;
+  if (!stack->Allocate(backend, stack_bytes, this)) return -1;
   stacks_in_process++;
   if (free_indexes_.empty()) {
     stacks_.push_back(std::move(stack));
@@ -28,6 +30,14 @@ int Hub::Add(v8::Local<v8::Function> body) {
   free_indexes_.pop_back();
   stacks_[static_cast<size_t>(index)] = std::move(stack);
   return index;
+}
+
+void Hub::LetOthersIn(const std::function<void()>& make) { WhileUnlocked(isolate_, make); }
+
+/** V8 asks the C library where a thread's stack begins when the thread first enters an isolate, and remembers it. */
+void Hub::Introduce() {
+  const v8::Locker locked(isolate_);
+  const v8::Isolate::Scope entered(isolate_);
 }
 
 ScriptStack* Hub::At(int index) const {

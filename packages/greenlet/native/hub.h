@@ -18,7 +18,7 @@
 
 namespace switchyard {
 
-class Hub {
+class Hub final : private StackHost {
  public:
   explicit Hub(v8::Isolate* isolate)
       : isolate_(isolate),
@@ -72,6 +72,8 @@ class Hub {
   Ticker& ticker() const { return *ticker_; }
 
  private:
+  void LetOthersIn(const std::function<void()>& make) override;
+  void Introduce() override;
   /** Called by V8 between two steps of JavaScript. May switch stacks. */
   static void OnInterrupt(v8::Isolate* isolate, void* hub);
 

@@ -2,10 +2,9 @@
 //
 // V8 and the C library then take it for that other thread, so V8's Locker archives and restores its state as it would
 // between real threads, while the kernel switches nothing. A round trip costs a few hundred nanoseconds instead of two
-// wake-ups. Never touches V8; `binding.cc` holds the isolate's lock around each switch.
+// wake-ups. Never touches V8; `script_stack.cc` holds the isolate's lock around each switch.
 
-#include "stack.h"
-#include "switch.h"
+#include "borrowed_stack.h"
 
 #if defined(SWITCHYARD_CAN_IMPERSONATE)
 
@@ -16,7 +15,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 
 namespace switchyard {
 
@@ -27,10 +25,9 @@ constexpr size_t kLenderBytes = 8 * 1024;
 // The identity lies in the same mapping as the stack: the descriptor, and the thread-local storage of every loaded library.
 constexpr size_t kIdentityBytes = 16 * 1024;
 
-class ImpersonationStack final : public Stack {
+class ImpersonationStack final : public BorrowedStack {
  public:
-  ImpersonationStack(size_t bytes, StackBody* body) : bytes_(bytes), body_(body) {}
-  ImpersonationStack(const ImpersonationStack&) = delete;
+  ImpersonationStack(size_t bytes, StackBody* body) : BorrowedStack(body), bytes_(bytes) {}
 
   /** Starts the lender and waits until it has lent everything. False when the machine gives no thread. */
   bool Start() {
@@ -52,11 +49,6 @@ class ImpersonationStack final : public Stack {
     pthread_join(lender_, nullptr);
   }
 
-  /** Switches stacks. */
-  void Enter() override { switchyard_switch(&entered_from_, &here_); }
-  /** Switches stacks. */
-  void Leave() override { switchyard_switch(&here_, &entered_from_); }
-
  private:
   static_assert(sizeof(std::atomic<int>) == sizeof(int));
 
@@ -71,37 +63,17 @@ class ImpersonationStack final : public Stack {
     sigset_t every_signal;
     sigfillset(&every_signal);
     pthread_sigmask(SIG_SETMASK, &every_signal, nullptr);
-    self->PrepareFirstFrame(reinterpret_cast<uintptr_t>(&every_signal) - kLenderBytes);
+    const uintptr_t top = reinterpret_cast<uintptr_t>(&every_signal) - kLenderBytes;
+    self->PrepareFirstFrame(top, self->bytes_, switchyard_thread_pointer());
     switchyard_lend(reinterpret_cast<int*>(&self->ready_), reinterpret_cast<int*>(&self->released_));
     return nullptr;
   }
 
-  void PrepareFirstFrame(uintptr_t top) {
-    top &= ~uintptr_t{15};
-    SetTop(top, bytes_);
-    auto* frame = reinterpret_cast<uintptr_t*>(top) - kFrameWords;
-    for (size_t word = 0; word < kFrameWords; word++) frame[word] = 0;
-    frame[kFunctionSlot] = reinterpret_cast<uintptr_t>(&ImpersonationStack::Run);
-    frame[kArgumentSlot] = reinterpret_cast<uintptr_t>(this);
-    frame[kReturnSlot] = reinterpret_cast<uintptr_t>(&switchyard_start);
-    here_ = {frame, switchyard_thread_pointer()};
-  }
-
-  /** The first C++ frame on the stack. Switches away at its end and is never entered again. */
-  static void Run(ImpersonationStack* self) {
-    self->body_->RunOnStack();
-    self->Leave();
-    std::abort();
-  }
-
   const size_t bytes_;
-  StackBody* const body_;
   pthread_t lender_{};
   bool started_ = false;
   std::atomic<int> ready_{0};
   std::atomic<int> released_{0};
-  SwitchyardContext here_{};
-  SwitchyardContext entered_from_{};
 };
 
 }  // namespace

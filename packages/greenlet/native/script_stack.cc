@@ -16,31 +16,16 @@
 #include "handle_level.h"
 #include "hub.h"
 #include "native_frames.h"
+#include "unlocked.h"
 #include "v8_compat.h"
 
 namespace switchyard {
 
-namespace {
-
-/** Switches stacks: gives the isolate away, switches, and takes it back when somebody has switched here again. */
-template <typename Switch>
-void SwitchUnlocked(v8::Isolate* isolate, Switch switch_stacks) {
-  // Exit before and Enter after, because V8's thread-locals (current isolate, write barrier, stack start) are set by Enter.
-  isolate->Exit();
-  {
-    v8::Unlocker unlocked(isolate);
-    switch_stacks();
-  }
-  isolate->Enter();
-}
-
-}  // namespace
-
 ScriptStack::ScriptStack(Hub* hub, v8::Local<v8::Function> body)
     : hub_(hub), context_(hub->isolate(), hub->isolate()->GetCurrentContext()), body_(hub->isolate(), body) {}
 
-bool ScriptStack::Allocate(Backend backend, size_t bytes) {
-  stack_ = NewStack(backend, bytes, this);
+bool ScriptStack::Allocate(Backend backend, size_t bytes, StackHost* host) {
+  stack_ = NewStack(backend, bytes, this, host);
   return stack_ != nullptr;
 }
 
@@ -57,7 +42,7 @@ ScriptStack::Outcome ScriptStack::Resume() {
   hub_->current = this;
   hub_->ticker().Switched(true);
 
-  SwitchUnlocked(isolate, [this] { stack_->Enter(); });
+  WhileUnlocked(isolate, [this] { stack_->Enter(); });
 
   hub_->current = resumer;
   if (hub_->stack_limit_is_foreign && resumer == nullptr) {
@@ -176,7 +161,7 @@ void ScriptStack::SwitchBack() {
   *hub_->callback_depth -= own_depth;
   state_ = State::kParked;
 
-  SwitchUnlocked(hub_->isolate(), [this] { stack_->Leave(); });
+  WhileUnlocked(hub_->isolate(), [this] { stack_->Leave(); });
 
   *hub_->callback_depth += own_depth;
 }

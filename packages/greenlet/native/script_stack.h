@@ -25,7 +25,7 @@ class ScriptStack final : private StackBody {
   ScriptStack(const ScriptStack&) = delete;
 
   /** False when the machine gives no more threads or memory. */
-  bool Allocate(Backend backend, size_t bytes);
+  bool Allocate(Backend backend, size_t bytes, StackHost* host);
 
   enum class Outcome { kParked, kEnded, kPreempted, kOverLimit };
   /**

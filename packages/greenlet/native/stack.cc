@@ -7,7 +7,8 @@
 //   script_limit     kNativeBytes                   V8 throws a RangeError above it; native code may go on below
 //   low addresses    guard page                     a fault here is a native overflow; nothing is overwritten
 //
-// With the handoff backend the lender is not asleep: it runs the greenlet itself, and the other thread waits.
+// With the handoff backend the lender is not asleep: it runs the greenlet itself, and the other thread waits. With the light
+// one it has ended, and what it had on the stack is written over.
 
 #include "stack.h"
 
@@ -46,23 +47,36 @@ void Stack::SetTop(uintptr_t top, size_t bytes) { script_limit_ = top - bytes + 
 
 BackendCheck CheckMachine() {
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
-  if (HasShadowStack()) return {false, "the kernel keeps a shadow stack for this process, which only real threads can follow"};
-#endif
-#if defined(__linux__) && defined(__x86_64__)
+  if (HasShadowStack()) {
+    return {Backend::kHandoff, "the kernel keeps a shadow stack for this process, which only real threads can follow"};
+  }
+#if defined(__x86_64__)
   constexpr unsigned long kFsGsBase = 1UL << 1;  // HWCAP2_FSGSBASE, Linux 5.9
   if ((getauxval(AT_HWCAP2) & kFsGsBase) == 0) {
-    return {false, "the kernel or the processor does not let a program set its thread pointer (no FSGSBASE)"};
+    return {Backend::kHandoff, "the kernel or the processor does not let a program set its thread pointer (no FSGSBASE)"};
   }
-  return {true, "Linux on x86-64 with FSGSBASE"};
-#elif defined(__linux__) && defined(__aarch64__)
-  return {true, "Linux on arm64"};
+  const std::string machine = "Linux on x86-64 with FSGSBASE";
 #else
-  return {false, "switching stacks within a thread is written for Linux on x86-64 and arm64"};
+  const std::string machine = "Linux on arm64";
+#endif
+  const std::string obstacle = WhyNotLight();
+  if (!obstacle.empty()) return {Backend::kImpersonation, machine + "; " + obstacle};
+  return {Backend::kLight, machine + ", guard pages inside memory maps, and the GNU C library"};
+#else
+  return {Backend::kHandoff, "switching stacks within a thread is written for Linux on x86-64 and arm64"};
 #endif
 }
 
-std::unique_ptr<Stack> NewStack(Backend backend, size_t bytes, StackBody* body) {
-  return backend == Backend::kImpersonation ? NewImpersonationStack(bytes, body) : NewHandoffStack(bytes, body);
+std::unique_ptr<Stack> NewStack(Backend backend, size_t bytes, StackBody* body, StackHost* host) {
+  switch (backend) {
+    case Backend::kLight:
+      return NewLightStack(bytes, body, host);
+    case Backend::kImpersonation:
+      return NewImpersonationStack(bytes, body);
+    case Backend::kHandoff:
+      return NewHandoffStack(bytes, body);
+  }
+  return nullptr;
 }
 
 }  // namespace switchyard

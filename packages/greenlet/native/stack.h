@@ -1,4 +1,4 @@
-// A second stack for the one thread that runs JavaScript, and the two ways of having one.
+// A second stack for the one thread that runs JavaScript, and the three ways of having one.
 //
 // A Stack owns memory to run on and an identity that V8 and the C library take for a thread. It knows nothing of V8: it
 // runs a body, which leaves and is entered again until it returns. `stack.cc` draws it.
@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -44,21 +45,38 @@ class Stack {
   uintptr_t script_limit_ = 0;
 };
 
-enum class Backend { kImpersonation, kHandoff };
+/** What whoever asks for a stack does for its maker, which knows nothing of V8. */
+class StackHost {
+ public:
+  /** Runs `make`, and lets other threads use the isolate meanwhile. */
+  virtual void LetOthersIn(const std::function<void()>& make) = 0;
+  /** Called on a thread that is about to lend its identity, while others are let in: has V8 know where its stack begins. */
+  virtual void Introduce() = 0;
 
-/** The backend that this machine can run, and why not the faster one when it is not that. */
+ protected:
+  ~StackHost() = default;
+};
+
+/** In ascending order: a machine that can run one can run those before it. */
+enum class Backend { kHandoff, kImpersonation, kLight };
+
+/** The last backend in that order that this machine can run, and why; why not the next one, where there is one. */
 struct BackendCheck {
-  bool can_impersonate;
+  Backend best;
   std::string reason;
 };
 
 BackendCheck CheckMachine();
 
 /** A new stack of at least `bytes`. Null when the machine gives no more threads or memory. */
-std::unique_ptr<Stack> NewStack(Backend backend, size_t bytes, StackBody* body);
+std::unique_ptr<Stack> NewStack(Backend backend, size_t bytes, StackBody* body, StackHost* host);
 
-std::unique_ptr<Stack> NewImpersonationStack(size_t bytes, StackBody* body);
 std::unique_ptr<Stack> NewHandoffStack(size_t bytes, StackBody* body);
+std::unique_ptr<Stack> NewImpersonationStack(size_t bytes, StackBody* body);
+std::unique_ptr<Stack> NewLightStack(size_t bytes, StackBody* body, StackHost* host);
+
+/** Why this machine can't run light stacks; empty when it can. */
+std::string WhyNotLight();
 
 }  // namespace switchyard
 

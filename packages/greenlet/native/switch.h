@@ -30,6 +30,12 @@ void* switchyard_thread_pointer();
  * errno: from the moment `*ready` is set, this thread's storage belongs to the thread that runs JavaScript.
  */
 void switchyard_lend(int* ready, const int* released);
+
+/**
+ * Ends the calling thread for the kernel alone: nothing of the C library's or of C++ is torn down. `*lives` is set to 0 and
+ * its waiter woken once the thread has left its stack for good. Never returns.
+ */
+[[noreturn]] void switchyard_end_thread(int* lives);
 }
 
 namespace switchyard {

@@ -4,6 +4,8 @@
 #if defined(__linux__) && defined(__aarch64__)
 
 #define SYS_FUTEX 98
+#define SYS_SET_TID_ADDRESS 96
+#define SYS_EXIT 93
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 
@@ -94,6 +96,19 @@ switchyard_lend:
   ret
   .cfi_endproc
   .size switchyard_lend, . - switchyard_lend
+
+  .globl switchyard_end_thread
+  .hidden switchyard_end_thread
+  .type switchyard_end_thread, %function
+switchyard_end_thread:
+  hint #34
+  mov x8, #SYS_SET_TID_ADDRESS
+  svc #0
+  mov x0, #0
+  mov x8, #SYS_EXIT
+  svc #0
+  brk #0
+  .size switchyard_end_thread, . - switchyard_end_thread
 
 #endif
 

@@ -4,6 +4,8 @@
 #if defined(__linux__) && defined(__x86_64__)
 
 #define SYS_FUTEX 202
+#define SYS_SET_TID_ADDRESS 218
+#define SYS_EXIT 60
 #define FUTEX_WAIT_PRIVATE 128
 #define FUTEX_WAKE_PRIVATE 129
 
@@ -84,6 +86,19 @@ switchyard_lend:
   ret
   .cfi_endproc
   .size switchyard_lend, . - switchyard_lend
+
+  .globl switchyard_end_thread
+  .hidden switchyard_end_thread
+  .type switchyard_end_thread, @function
+switchyard_end_thread:
+  endbr64
+  movl $SYS_SET_TID_ADDRESS, %eax
+  syscall
+  xorl %edi, %edi
+  movl $SYS_EXIT, %eax
+  syscall
+  ud2
+  .size switchyard_end_thread, . - switchyard_end_thread
 
 #endif
 

@@ -10,11 +10,20 @@ import { GreenletError } from "./errors.ts";
 import { machineStackLimit, ownStackBytes } from "./machine.ts";
 import { watchForOtherStacks } from "./pinning.ts";
 
-export type BackendName = "impersonation" | "handoff";
+/** In ascending order: a machine that can run one can run those before it. */
+const backends = ["handoff", "impersonation", "impersonation-light"] as const;
+export type BackendName = (typeof backends)[number];
+
+/** Which of them this machine can run, and why no more. */
+interface BackendCheck {
+  readonly impersonation: boolean;
+  readonly light: boolean;
+  readonly reason: string;
+}
 
 /** What native/binding.cc exports; described there. */
 export interface Binding {
-  checkMachine(): { impersonation: boolean; reason: string };
+  checkMachine(): BackendCheck;
   open(backend: BackendName, stackBytes: number, processStacks: number, ownStackBytes: number): boolean;
   create(body: () => void): number;
   resume(index: number): StackEnding | undefined;
@@ -92,7 +101,7 @@ export function addon(): Addon {
 function loadAddon(): Addon {
   const binding = loadBinding();
   const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
-  const stackLimit = machineStackLimit();
+  const stackLimit = machineStackLimit(backend, stackBytes);
   if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
   binding.profile?.(profilePeriodUs(process.execArgv, process.env.NODE_OPTIONS));
   watchForOtherStacks(binding);
@@ -116,27 +125,27 @@ function loadBinding(): Binding {
   }
 }
 
-/** The wish of the environment variable, where the machine allows it, else the fastest backend that the machine can run. */
+/** The wish of the environment variable, where the machine allows it, else the best backend that the machine can run. */
 function chooseBackend(
-  machine: { impersonation: boolean; reason: string },
+  machine: BackendCheck,
   wish: string | undefined,
 ): { backend: BackendName; backendReason: string } {
-  if (wish === undefined || wish === "") {
-    return { backend: machine.impersonation ? "impersonation" : "handoff", backendReason: machine.reason };
-  }
-  if (wish !== "impersonation" && wish !== "handoff") {
+  const best = machine.light ? "impersonation-light" : machine.impersonation ? "impersonation" : "handoff";
+  if (wish === undefined || wish === "") return { backend: best, backendReason: machine.reason };
+  const backend = backends.find((name) => name === wish);
+  if (backend === undefined) {
     throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
       saw: `${backendVariable} is ${JSON.stringify(wish)}.`,
-      fix: "Set it to impersonation or handoff, or remove it to let the machine decide.",
+      fix: `Set it to ${backends.join(" or ")}, or remove it to let the machine decide.`,
     });
   }
-  if (wish === "impersonation" && !machine.impersonation) {
+  if (backends.indexOf(backend) > backends.indexOf(best)) {
     throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
-      saw: `${backendVariable} asks for impersonation, which this machine can't run: ${machine.reason}.`,
-      fix: "Remove it, or set it to handoff.",
+      saw: `${backendVariable} asks for ${backend}, which this machine can't run: ${machine.reason}.`,
+      fix: `Remove it, or set it to ${best}.`,
     });
   }
-  return { backend: wish, backendReason: `${backendVariable} asks for it` };
+  return { backend, backendReason: `${backendVariable} asks for it` };
 }
 
 /**

@@ -1,27 +1,50 @@
 // How many stacks this machine bears, read once from the kernel's own limits.
 //
-// Each stack is a kernel thread and two memory maps (the stack and its guard page). V8 ends the process when the kernel
-// refuses it a map, so the limit stays well below that.
+// A stack of a thread is that thread and two memory maps (the stack and its guard page). V8 ends the process when the kernel
+// refuses it a map, so the limit stays well below that. A light stack is memory alone.
 
 import { readFileSync } from "node:fs";
+import { totalmem } from "node:os";
 import { isMainThread, resourceLimits } from "node:worker_threads";
+import type { BackendName } from "./addon.ts";
 
 /** More than this was never tried; a process that needs more is better served by several. */
 const mostStacks = 16_000;
+const mostLightStacks = 150_000;
 /** Left for V8, the loaded libraries and the other threads. Measured: a Node process has a few hundred maps. */
 const otherMaps = 5_000;
 const mapsForEachStack = 2;
+const kB = 1024;
+/** What a parked greenlet takes of memory at least. Measured: docs/decisions/greenlet-light.md. */
+const lightStackMemory = 24 * kB;
 
-export function machineStackLimit(): number {
-  const byMaps = Math.floor((numberIn("/proc/sys/vm/max_map_count", 65_530) - otherMaps) / mapsForEachStack);
-  // The other half is for the rest of the container, of which this process may be a small part.
-  const byThreads = Math.floor(
-    Math.min(numberIn("/proc/sys/kernel/threads-max", Infinity), numberIn("/sys/fs/cgroup/pids.max", Infinity)) / 2,
-  );
-  return Math.max(16, Math.min(mostStacks, byMaps, byThreads));
+/** How many stacks of `stackBytes` may live in this process. */
+export function machineStackLimit(backend: BackendName, stackBytes: number): number {
+  const most = backend === "impersonation-light" ? lightStackLimit(stackBytes) : threadStackLimit();
+  return Math.max(16, Math.floor(most));
 }
 
-const kB = 1024;
+function threadStackLimit(): number {
+  const byMaps = (numberIn("/proc/sys/vm/max_map_count", 65_530) - otherMaps) / mapsForEachStack;
+  // The other half is for the rest of the container, of which this process may be a small part.
+  const byThreads =
+    Math.min(numberIn("/proc/sys/kernel/threads-max", Infinity), numberIn("/sys/fs/cgroup/pids.max", Infinity)) / 2;
+  return Math.min(mostStacks, byMaps, byThreads);
+}
+
+/** Light stacks are no threads, and hundreds share a map. They take memory, and address space where that is limited. */
+function lightStackLimit(stackBytes: number): number {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
+  // Either way the other half is for what the greenlets do, and for V8's heap.
+  return Math.min(mostLightStacks, memory / 2 / lightStackMemory, addressSpace() / 2 / stackBytes);
+}
+
+/** The process's limit on its address space, in bytes (ulimit -v). */
+function addressSpace(): number {
+  const [, limit] = /^Max address space +(\d+)/m.exec(textOf("/proc/self/limits") ?? "") ?? [];
+  return limit === undefined ? Infinity : Number(limit);
+}
+
 /** V8's default for --stack-size. */
 const defaultStackBytes = 984 * kB;
 /** What Node leaves unused of a worker's stack. */
@@ -39,12 +62,14 @@ export function ownStackBytes(): number {
 
 /** The number that the file holds; `fallback` where there is no such file or it says "max". */
 function numberIn(file: string, fallback: number): number {
-  let text: string;
-  try {
-    text = readFileSync(file, "utf8");
-  } catch {
-    return fallback;
-  }
-  const number = Number.parseInt(text, 10);
+  const number = Number.parseInt(textOf(file) ?? "", 10);
   return Number.isNaN(number) ? fallback : number;
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
 }

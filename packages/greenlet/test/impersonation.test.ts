@@ -1,11 +1,5 @@
-// Every behaviour of the package on the impersonation backend, where this machine has it.
+// Every behaviour of the package on the impersonation backend.
 
-import { test } from "node:test";
-import { hub } from "../src/index.ts";
+import { testOnBackend } from "./on-backend.ts";
 
-if (hub.backend === "impersonation") {
-  process.env.SWITCHYARD_GREENLET_BACKEND = "impersonation";
-  await import("./behaviour/index.ts");
-} else {
-  test("every behaviour on impersonation", { skip: hub.backendReason }, () => {});
-}
+await testOnBackend("impersonation");

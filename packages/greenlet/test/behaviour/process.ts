@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hub } from "../../src/index.ts";
 import { assertEnded, runFixture } from "../child.ts";
 
 test("the process ends with its own exit code while greenlets are parked", async () => {
@@ -55,6 +56,13 @@ test("a stack overflow and a collection deep on the isolate's own stack do no ha
   const ending = await runFixture("deep-on-main.ts", { nodeArgs: ["--expose-gc"] });
   assertEnded(ending, 0);
   assert.equal(ending.stdout, "main RangeError\nworker RangeError\n");
+});
+
+test("17,000 greenlets are parked at once without threads and memory maps of their own, at most 24 kB each, and resumed", async (t) => {
+  if (hub.backend !== "impersonation-light") return t.skip("each is a thread on this backend");
+  const ending = await runFixture("many-parked.ts", { args: ["17000"] });
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "17000 parked and resumed\n");
 });
 
 test("fetches, forced garbage collection and parked greenlets live together", async () => {
