@@ -45,7 +45,15 @@ export class Transfer {
   start(): void {
     const { request, response, channel, expectsContinue } = this.#parts;
     const hasBody = mayHaveBody(request);
-    channel.send({ type: "request", id: this.id, head: packRequestHead(headOf(request)), hasBody, expectsContinue });
+    channel.send({
+      type: "request",
+      id: this.id,
+      head: packRequestHead(headOf(request)),
+      hasBody,
+      isWhole: false,
+      expectsContinue,
+      slot: null,
+    });
     response.once("close", () => this.#onClientClose());
     if (hasBody) this.#sendBody();
   }

@@ -45,6 +45,9 @@ export interface ThreadData {
   readonly order: StartOrder;
   /** For requests, when it is a sync worker served from this process. */
   readonly port: MessagePort | null;
+  /** Beside the port: for messages, as the thread sees them (ipc/ring-channel.ts), and for claims (pool/claims.ts). */
+  readonly rings: { readonly outgoing: SharedArrayBuffer; readonly incoming: SharedArrayBuffer } | null;
+  readonly claims: SharedArrayBuffer | null;
   /** A descriptor of this process that is this thread's alone: its listening socket or its channel for requests. */
   readonly fd: number | null;
 }
@@ -196,14 +199,18 @@ export interface ResponseHead {
 export type Piece = Uint8Array | string;
 
 export type ToSyncWorker =
-  /** With `hasBody`, `body` messages follow and one `bodyEnd`. */
+  /** With `hasBody`, `body` messages follow and one `bodyEnd`, unless it `isWhole`: then the piece is all of its body. */
   | {
       readonly type: "request";
       readonly id: number;
       /** A RequestHead, packed (heads.ts), as is each head below. */
       readonly head: string;
       readonly hasBody: boolean;
+      readonly isWhole: boolean;
+      readonly piece?: Piece | undefined;
       readonly expectsContinue: boolean;
+      /** Sent ahead to a worker that may be busy, which claims it by this before it begins (pool/claims.ts); null: it is its own. */
+      readonly slot: number | null;
     }
   | { readonly type: "body"; readonly id: number; readonly piece: Piece }
   | { readonly type: "bodyEnd"; readonly id: number; readonly rawTrailers: string[] }
@@ -232,7 +239,7 @@ export type FromSyncWorker =
 /** From a loop worker to the process that has the lanes' workers. */
 export type ToPool =
   | Exclude<ToSyncWorker, { type: "request" | "last" }>
-  | (Extract<ToSyncWorker, { type: "request" }> & {
+  | (Omit<Extract<ToSyncWorker, { type: "request" }>, "slot"> & {
       readonly lane: string;
       /** How long it has waited in the loop worker already, in milliseconds. */
       readonly waitedMs: number;
@@ -240,7 +247,9 @@ export type ToPool =
 
 /** And back: what the worker says of the request, and what the balancer does. */
 export type FromPool =
-  | FromSyncWorker
+  | Exclude<FromSyncWorker, { type: "answer" }>
+  /** Where no `assigned` came before it, it says which worker had it, and for how long, in milliseconds. */
+  | (Extract<FromSyncWorker, { type: "answer" }> & { readonly worker?: number; readonly runMs?: number })
   /** A worker has it. Until then only a first window of its body may be sent. */
   | { readonly type: "assigned"; readonly id: number; readonly worker: number }
   /** No worker will get it, or the one that had it can't answer it any more. The last message about it. */

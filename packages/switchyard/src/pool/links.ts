@@ -134,7 +134,7 @@ class RelayedRequest implements Offered, InWorker {
     const { head, hasBody, expectsContinue } = this.#message;
     // Before the worker is told: a loop that hears of a death knows then that the request may have run.
     this.#link.channel.send({ type: "assigned", id: this.#message.id, worker });
-    channel.send({ type: "request", id, head, hasBody, expectsContinue });
+    channel.send({ type: "request", id, head, hasBody, isWhole: false, expectsContinue, slot: null });
     for (const message of this.#held) channel.send({ ...message, id });
     this.#held = [];
     return this;

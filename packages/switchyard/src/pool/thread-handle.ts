@@ -2,10 +2,11 @@
 // thread alone; a crash in native code ends the whole process.
 
 import { MessageChannel, Worker } from "node:worker_threads";
-import { PortChannel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import { newRings, otherSideOf, RingChannel } from "../ipc/ring-channel.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
 import { watchThread } from "../watch/thread-watch.ts";
+import { Claims } from "./claims.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
 
@@ -26,6 +27,7 @@ export class ThreadHandle implements WorkerHandle {
   readonly isolation = "thread";
   readonly pid = process.pid;
   readonly channels: readonly RequestChannel[];
+  readonly claims: Claims | null;
   /** The number of the worker that it runs. */
   readonly worker: number;
   onMessage: (message: FromWorker) => void = () => {};
@@ -37,7 +39,17 @@ export class ThreadHandle implements WorkerHandle {
   constructor(plan: ThreadPlan) {
     const ports = plan.withPort ? new MessageChannel() : null;
     const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const data: ThreadData = { order: plan.order, port: ports?.port2 ?? null, fd: plan.fd, beats };
+    const rings = newRings();
+    const claims = plan.withPort ? Claims.newMemory() : null;
+    this.claims = claims === null ? null : new Claims(claims);
+    const data: ThreadData = {
+      order: plan.order,
+      port: ports?.port2 ?? null,
+      rings: plan.withPort ? otherSideOf(rings) : null,
+      claims,
+      fd: plan.fd,
+      beats,
+    };
     this.#worker = new Worker(plan.entry, {
       workerData: data,
       transferList: ports === null ? [] : [ports.port2],
@@ -46,7 +58,7 @@ export class ThreadHandle implements WorkerHandle {
     // Each try to end it waits for its end.
     this.#worker.setMaxListeners(0);
     this.worker = plan.order.workers[0] ?? 0;
-    const channel = ports === null ? null : new PortChannel<ToSyncWorker, FromSyncWorker>(ports.port1);
+    const channel = ports === null ? null : new RingChannel<ToSyncWorker, FromSyncWorker>(ports.port1, rings);
     this.channels = channel === null ? [] : [channel];
     const endWatch = this.#watch(beats, plan.thresholdMs);
     let error: Error | undefined;

@@ -5,6 +5,7 @@
 
 import type { Channel } from "../ipc/channel.ts";
 import type { FromSyncWorker, FromWorker, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
+import type { Claims } from "./claims.ts";
 import type { Exit } from "./death.ts";
 
 export type RequestChannel = Channel<ToSyncWorker, FromSyncWorker>;
@@ -15,6 +16,8 @@ export interface WorkerHandle {
   readonly pid: number;
   /** Channels for requests: one for each sync worker that lives in it, none for loop workers. */
   readonly channels: readonly RequestChannel[];
+  /** How its one sync worker claims requests that are sent ahead; absent or null where none may be. */
+  readonly claims?: Claims | null;
   send(message: ToWorker): void;
   /** Ends it at once, whatever it is doing. */
   kill(): void;

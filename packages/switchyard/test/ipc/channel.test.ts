@@ -5,8 +5,9 @@ import { once } from "node:events";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { MessageChannel } from "node:worker_threads";
-import { type Channel, PortChannel, SocketChannel } from "../../src/ipc/channel.ts";
+import { type Channel, SocketChannel } from "../../src/ipc/channel.ts";
 import type { Piece } from "../../src/ipc/messages.ts";
+import { newRings, otherSideOf, RingChannel } from "../../src/ipc/ring-channel.ts";
 
 interface Note {
   readonly id: number;
@@ -17,10 +18,11 @@ interface Note {
 type Pair = readonly [Channel<Note, Note>, Channel<Note, Note>];
 
 const kinds: Record<string, (t: TestContext) => Promise<Pair>> = {
-  port: async (t) => {
+  ring: async (t) => {
     const { port1, port2 } = new MessageChannel();
     t.after(() => port1.close());
-    return [new PortChannel<Note, Note>(port1), new PortChannel<Note, Note>(port2)];
+    const rings = newRings();
+    return [new RingChannel<Note, Note>(port1, rings), new RingChannel<Note, Note>(port2, otherSideOf(rings))];
   },
   socket: async (t) => {
     const [near, far] = await socketPair(t);

@@ -11,10 +11,11 @@ import { isMainThread } from "node:worker_threads";
 import { loadApplication } from "../../app/load.ts";
 import { nowMs } from "../../clock.ts";
 import type { RequestListener } from "../../edge/listener.ts";
-import { type Channel, PortChannel, SocketChannel } from "../../ipc/channel.ts";
+import { type Channel, SocketChannel } from "../../ipc/channel.ts";
 import { failToStart } from "../../ipc/failure.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../ipc/messages.ts";
 import { connectToParent, type Parent } from "../../ipc/parent.ts";
+import { RingChannel } from "../../ipc/ring-channel.ts";
 import { createLogger } from "../../log/logger.ts";
 import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
@@ -135,6 +136,7 @@ function runWhereProgramMayWait(handling: Handling, faults: Faults): RequestList
 }
 
 function channelOf({ thread }: Parent): Channel<FromSyncWorker, ToSyncWorker> {
-  if (thread !== null && thread.port !== null) return new PortChannel<FromSyncWorker, ToSyncWorker>(thread.port);
+  if (thread !== null && thread.port !== null && thread.rings !== null)
+    return new RingChannel<FromSyncWorker, ToSyncWorker>(thread.port, thread.rings);
   return new SocketChannel<FromSyncWorker, ToSyncWorker>(new Socket({ fd: thread?.fd ?? firstExtraFd }));
 }
