@@ -12,6 +12,9 @@ import type { FromSyncWorker, Piece, ToSyncWorker } from "../ipc/messages.ts";
 import { addTrailers, headOf, mayHaveBody, writeHead, writeInterim } from "./front.ts";
 import { type RefusalOptions, refuse } from "./refusals.ts";
 
+/** The longest body that is held until it is complete, in bytes: as much as may be sent of one that is queued. */
+const wholeBytes = firstWindowBytes;
+
 export interface TransferParts {
   readonly id: number;
   readonly request: IncomingMessage;
@@ -32,6 +35,8 @@ export class Transfer {
   /** Bytes of the response that the client's socket has not taken yet, to be credited when it drains. */
   #undrainedBytes = 0;
   #workerIsDone = false;
+  /** Settles what is held back of the request. */
+  #whenClientLeaves: () => void = () => {};
   /** The worker has sent its whole answer. The client may have got another one before: 413, 408 or 504 of our own. */
   #isAnswered = false;
 
@@ -41,21 +46,15 @@ export class Transfer {
     this.#requestOutstanding = new Outstanding(parts.isQueued ? firstWindowBytes : windowBytes);
   }
 
-  /** Sends the request on its way. */
-  start(): void {
-    const { request, response, channel, expectsContinue } = this.#parts;
-    const hasBody = mayHaveBody(request);
-    channel.send({
-      type: "request",
-      id: this.id,
-      head: packRequestHead(headOf(request)),
-      hasBody,
-      isWhole: false,
-      expectsContinue,
-      slot: null,
-    });
-    response.once("close", () => this.#onClientClose());
-    if (hasBody) this.#sendBody();
+  /** Sends the request on its way, unless it was sent: then the worker has its head, and it has no body. */
+  start({ wasSent }: { readonly wasSent: boolean }): void {
+    const { request, response } = this.#parts;
+    if (!wasSent) {
+      const hasBody = mayHaveBody(request);
+      if (hasBody) this.#sendWithBody();
+      else this.#sendHead({ hasBody: false });
+    }
+    response.once("close", () => this.abort());
   }
 
   /** A worker has it. */
@@ -112,15 +111,52 @@ export class Transfer {
     if (isOpen(response)) refuse(response, status, why, options);
   }
 
-  #sendBody(): void {
-    const { request, response, channel } = this.#parts;
+  #sendHead(body: { readonly hasBody: boolean; readonly piece?: Buffer }): void {
+    const { request, channel, expectsContinue } = this.#parts;
+    const { hasBody, piece } = body;
+    const head = packRequestHead(headOf(request));
+    const isWhole = piece !== undefined;
+    channel.send({ type: "request", id: this.id, head, hasBody, isWhole, piece, expectsContinue, slot: null });
+  }
+
+  /** Head and body in one message where all of it comes in this turn of the loop and in one piece, as short ones mostly do. */
+  #sendWithBody(): void {
+    const { request, response, channel, expectsContinue, isQueued } = this.#parts;
+    let isSent = expectsContinue;
+    let first: Buffer | null = null;
+    const sendWhatCame = () => {
+      if (isSent || this.#workerIsDone) return;
+      isSent = true;
+      this.#sendHead({ hasBody: true });
+      if (first !== null) channel.send({ type: "body", id: this.id, piece: first });
+    };
+    if (isSent) this.#sendHead({ hasBody: true });
+    else setImmediate(sendWhatCame);
+    this.#whenClientLeaves = () => {
+      // Nobody has heard of it, and nobody is to run it. A worker that is kept for it must hear that it is over.
+      if (isQueued) isSent = true;
+      else sendWhatCame();
+    };
     request.on("data", (chunk: Buffer) => {
       // What comes after the answer is read to reach the connection's next request, and dropped.
       if (this.#workerIsDone || response.writableFinished) return;
-      channel.send({ type: "body", id: this.id, piece: chunk });
+      if (!isSent && first === null && chunk.length <= wholeBytes) {
+        first = chunk;
+      } else {
+        sendWhatCame();
+        channel.send({ type: "body", id: this.id, piece: chunk });
+      }
       if (!this.#requestOutstanding.sent(chunk.length)) request.pause();
     });
-    request.on("end", () => channel.send({ type: "bodyEnd", id: this.id, rawTrailers: request.rawTrailers }));
+    request.on("end", () => {
+      if (!isSent && first !== null && !this.#workerIsDone && request.rawTrailers.length === 0) {
+        isSent = true;
+        this.#sendHead({ hasBody: true, piece: first });
+        return;
+      }
+      sendWhatCame();
+      channel.send({ type: "bodyEnd", id: this.id, rawTrailers: request.rawTrailers });
+    });
     // A client that goes away in the middle of its body: the response's close tells of it.
     request.on("error", () => {});
   }
@@ -148,9 +184,11 @@ export class Transfer {
     if (credit > 0 && !this.#workerIsDone) this.#parts.channel.send({ type: "credit", id: this.id, bytes: credit });
   }
 
-  #onClientClose(): void {
+  /** The client has gone. */
+  abort(): void {
     const { request, response, channel } = this.#parts;
     request.resume();
+    this.#whenClientLeaves();
     if (this.#workerIsDone || (this.#isAnswered && response.writableFinished)) return;
     channel.send({ type: "abort", id: this.id });
   }

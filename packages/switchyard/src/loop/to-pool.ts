@@ -232,7 +232,7 @@ class InCrossing {
   start(link: Link | null): void {
     this.#link = link;
     if (link !== null) this.#timesSent++;
-    this.#transfer.start();
+    this.#transfer.start({ wasSent: false });
   }
 
   /** Sends what it has sent before, or kept while it waited. */

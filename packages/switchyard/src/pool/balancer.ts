@@ -16,16 +16,19 @@ import { nowMs } from "../clock.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import type { Log } from "../log/log.ts";
 import type { QueueSnapshot } from "../metrics/snapshot.ts";
+import type { Sendable } from "./ahead.ts";
 import { Queue } from "./queue.ts";
 import type { Described, InWorker, SyncWorker } from "./sync-worker.ts";
 import type { RequestChannel } from "./worker-handle.ts";
 
 /** A request, as far as the balancer knows it. */
-export interface Offered extends Described {
+export interface Offered extends Described, Sendable {
   readonly offeredAtMs: number;
+  /** All of it is here, so that it can be sent ahead. */
+  readonly isComplete: boolean;
   /** Answers a request that will never be run. */
   refuse(refusal: Refusal): void;
-  /** Hands it to a worker. */
+  /** Hands it to a worker, which has got it already when it was sent ahead. */
   assign(to: Assignment): InWorker;
 }
 
@@ -40,6 +43,7 @@ export interface Assignment {
   readonly id: number;
   readonly worker: number;
   readonly channel: RequestChannel;
+  readonly wasSentAhead: boolean;
   /** To be called once, when the worker is done with it. Not when the worker died. */
   readonly onFree: () => void;
   /** To be called once, when its client's end has closed. */
@@ -58,10 +62,22 @@ export interface BalancerOptions {
 /** How long a worker with other requests has to end one that was given up, before it is held to be stuck, in milliseconds. */
 const stuckAfterMs = 3_000;
 
+/**
+ * For how long a worker may have the request before while others are on offer to it, in milliseconds: these are taken back
+ * then, at most as long again after it.
+ */
+const aheadForMs = 1;
+
+const largestId = 2 ** 31 - 1;
+
 export class Balancer {
   readonly #options: BalancerOptions;
   readonly #queue: Queue<Offered>;
   readonly #workers = new Set<SyncWorker>();
+  /** The order in which requests came, of those that were queued. */
+  readonly #turns = new WeakMap<Offered, number>();
+  #lastTurn = 0;
+  #aheadTimer: NodeJS.Timeout | null = null;
   #timeout: NodeJS.Timeout | null = null;
   #lastId = 0;
   #refused = 0;
@@ -79,7 +95,7 @@ export class Balancer {
 
   queueSnapshot(): QueueSnapshot {
     return {
-      length: this.#queue.length,
+      length: this.#waitingCount(),
       limit: this.#queue.limit,
       oldestMs: Math.round(this.oldestWaitMs()),
       refused: this.#refused,
@@ -90,8 +106,11 @@ export class Balancer {
 
   /** How long the oldest request in the queue has waited, in milliseconds; 0 when none does. */
   oldestWaitMs(): number {
-    const oldest = this.#queue.peek();
-    return oldest === undefined ? 0 : nowMs() - oldest.offeredAtMs;
+    let oldestMs = this.#queue.peek()?.offeredAtMs ?? Number.POSITIVE_INFINITY;
+    for (const { ahead } of this.#workers) {
+      for (const { offeredAtMs } of ahead?.requests ?? []) oldestMs = Math.min(oldestMs, offeredAtMs);
+    }
+    return oldestMs === Number.POSITIVE_INFINITY ? 0 : nowMs() - oldestMs;
   }
 
   /** Takes a request in: to a worker, into the queue, or, when that is full, refuses it (or the oldest) with 503. */
@@ -107,19 +126,31 @@ export class Balancer {
       const oldest = this.#queue.take();
       if (oldest !== undefined) this.#refuseFull(oldest);
     }
-    if (!this.#queue.offer(offered)) {
+    if (this.#waitingCount() >= this.#queue.limit || !this.#queue.offer(offered)) {
       this.#refuseFull(offered);
       return;
     }
+    this.#turns.set(offered, ++this.#lastTurn);
     if (this.#timeout === null) this.#startQueueTimeout();
+    this.#offerAhead();
     onQueued();
   }
 
-  /** The client has gone. @returns whether the request was in the queue; then it is taken out and never run. */
+  /**
+   * The client has gone. @returns whether the request waited; then it is taken out and never run. Otherwise a worker has
+   * it, or had it, and it was told so by `assign` if it was not before.
+   */
   withdraw(offered: Offered): boolean {
-    const wasQueued = this.#queue.remove(offered);
-    if (wasQueued) this.#abandoned++;
-    return wasQueued;
+    let wasWaiting = this.#queue.remove(offered);
+    for (const worker of this.#workers) {
+      if (wasWaiting) break;
+      if (worker.ahead?.requests.includes(offered) !== true) continue;
+      wasWaiting = worker.ahead.takeBack(offered);
+      // It has begun it, so the end of the one before is here to be heard.
+      if (!wasWaiting) worker.channel.receiveRest();
+    }
+    if (wasWaiting) this.#abandoned++;
+    return wasWaiting;
   }
 
   /** A worker is ready for its first request. */
@@ -133,12 +164,16 @@ export class Balancer {
   /** A worker takes nothing new from now on; it keeps the requests it has. */
   retireWorker(worker: SyncWorker): void {
     worker.isLeaving = true;
+    this.#takeBack(worker);
+    this.#giveAll();
   }
 
   /** A worker has died: its requests are answered 502. */
   removeWorker(worker: SyncWorker, why: string): void {
     this.retireWorker(worker);
     this.#workers.delete(worker);
+    // What it had begun of these was told as begun when it was heard for the last time.
+    for (const offered of worker.ahead?.requests ?? []) this.#queue.putBack(offered, () => false);
     const requests = [...worker.requests.values()];
     worker.requests.clear();
     worker.givenUp.clear();
@@ -157,6 +192,7 @@ export class Balancer {
   /** Answers all that is left when a drain is at its deadline. */
   giveUp(): void {
     const why = "The server is stopping.";
+    for (const worker of this.#workers) this.#takeBack(worker);
     for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
       next.refuse({ status: 503, why, retryAfterSeconds: 1 });
     }
@@ -188,21 +224,95 @@ export class Balancer {
     }
   }
 
-  #assign(offered: Offered, worker: SyncWorker): void {
-    const id = ++this.#lastId;
+  #giveAll(): void {
+    for (const worker of this.#workers) this.#giveNext(worker);
+  }
+
+  /** @param sentAs its number, where it was sent ahead. */
+  #assign(offered: Offered, worker: SyncWorker, sentAs: number | null = null): void {
+    const id = sentAs ?? this.#nextId();
     const deadline = this.#startDeadline(worker, id);
     const request = offered.assign({
       id,
       worker: worker.number,
       channel: worker.channel,
+      wasSentAhead: sentAs !== null,
       onFree: () => {
         clearTimeout(deadline);
         worker.end(id, nowMs());
-        this.#giveNext(worker);
+        this.#goOn(worker);
       },
       onOutcome: (outcome) => worker.count(outcome),
     });
     worker.begin(request, offered);
+  }
+
+  /** A worker is done with a request: it has begun the next that was on offer to it, or gets one. */
+  #goOn(worker: SyncWorker): void {
+    const next = worker.ahead?.next();
+    if (next !== undefined) this.#assign(next.offered, worker, next.id);
+    else this.#giveNext(worker);
+    if (worker.ahead !== null) this.#fill(worker);
+  }
+
+  /** Puts the oldest request on offer to the worker that has the fewest there, if any may get one. */
+  #offerAhead(): void {
+    let best: SyncWorker | undefined;
+    for (const worker of this.#workers) {
+      if (!worker.mayGetAhead) continue;
+      if (best?.ahead == null || (worker.ahead?.size ?? 0) < best.ahead.size) best = worker;
+    }
+    if (best !== undefined) this.#fill(best);
+  }
+
+  #fill(worker: SyncWorker): void {
+    // The newest goes first there, so that none can be sent before.
+    if (this.#options.lane.order === "newest-first") return;
+    while (worker.mayGetAhead) {
+      const next = this.#queue.peek();
+      if (next?.isComplete !== true) return;
+      this.#queue.take();
+      worker.ahead?.offer(next, this.#nextId(), worker.channel);
+      this.#aheadTimer ??= setTimeout(() => this.#lookAhead(), aheadForMs).unref();
+    }
+  }
+
+  /** Takes back what waits behind a request that has become long. */
+  #lookAhead(): void {
+    this.#aheadTimer = null;
+    let isAnyLeft = false;
+    const nowIsMs = nowMs();
+    for (const worker of this.#workers) {
+      if (worker.ahead === null || worker.ahead.size === 0) continue;
+      if (nowIsMs - worker.begunAtMs >= aheadForMs) this.#takeBack(worker);
+      if (worker.ahead.size > 0) isAnyLeft = true;
+    }
+    this.#giveAll();
+    if (isAnyLeft) this.#aheadTimer ??= setTimeout(() => this.#lookAhead(), aheadForMs).unref();
+  }
+
+  /** What is on offer to a worker, and was not begun, waits for any worker again. */
+  #takeBack(worker: SyncWorker): void {
+    const { ahead } = worker;
+    if (ahead === null || ahead.size === 0) return;
+    const isBefore = (one: Offered, other: Offered) => (this.#turns.get(one) ?? 0) < (this.#turns.get(other) ?? 0);
+    for (const offered of ahead.takeAllBack()) this.#queue.putBack(offered, isBefore);
+    if (this.#timeout === null) this.#startQueueTimeout();
+    // It has begun one, so the end of the one before is here to be heard.
+    if (ahead.size > 0) worker.channel.receiveRest();
+  }
+
+  /** Requests that no worker has begun, as far as is known here. */
+  #waitingCount(): number {
+    let count = this.#queue.length;
+    for (const { ahead } of this.#workers) count += ahead?.size ?? 0;
+    return count;
+  }
+
+  /** Ids fit the words that claims are made by, and 0 is none. */
+  #nextId(): number {
+    this.#lastId = (this.#lastId % largestId) + 1;
+    return this.#lastId;
   }
 
   #startDeadline(worker: SyncWorker, id: number): NodeJS.Timeout | undefined {
@@ -212,8 +322,11 @@ export class Balancer {
   }
 
   #onOverdue(worker: SyncWorker, id: number): void {
+    // Its answer may be here, unheard.
+    if (worker.requests.has(id)) worker.channel.receiveRest();
     const request = worker.requests.get(id);
     if (request === undefined) return;
+    this.#takeBack(worker);
     const { log, onStuck, lane } = this.#options;
     const { runTimeoutMs } = lane;
     const isAlone = worker.capacity === 1;

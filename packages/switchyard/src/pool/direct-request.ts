@@ -4,9 +4,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { nowMs } from "../clock.ts";
 import type { Account } from "../edge/account.ts";
-import { isSent } from "../edge/front.ts";
+import { headOf, isSent, mayHaveBody } from "../edge/front.ts";
 import { refuse } from "../edge/refusals.ts";
 import { Transfer } from "../edge/transfer.ts";
+import { packRequestHead } from "../ipc/heads.ts";
 import type { Assignment, Balancer, Offered, Refusal } from "./balancer.ts";
 import type { InWorker } from "./sync-worker.ts";
 
@@ -21,6 +22,7 @@ export interface DirectParts {
 export function offerDirectly(balancer: Balancer, parts: DirectParts): void {
   const offered = new DirectRequest(parts);
   parts.response.once("close", () => {
+    offered.isGone = true;
     if (!offered.isAssigned) balancer.withdraw(offered);
   });
   balancer.offer(offered);
@@ -30,6 +32,8 @@ class DirectRequest implements Offered {
   readonly offeredAtMs = nowMs();
   readonly #parts: DirectParts;
   isAssigned = false;
+  /** Its client's end has closed. */
+  isGone = false;
 
   constructor(parts: DirectParts) {
     this.#parts = parts;
@@ -44,13 +48,28 @@ class DirectRequest implements Offered {
     refuse(this.#parts.response, status, why, { retryAfterSeconds, keepOpen: true });
   }
 
-  assign({ id, worker, channel, onFree, onOutcome }: Assignment): InWorker {
+  get isComplete(): boolean {
+    return !this.#parts.expectsContinue && !mayHaveBody(this.#parts.request);
+  }
+
+  sendAhead({ id, slot, channel }: Parameters<Offered["sendAhead"]>[0]): void {
+    const head = packRequestHead(headOf(this.#parts.request));
+    channel.send({ type: "request", id, head, hasBody: false, isWhole: false, expectsContinue: false, slot });
+  }
+
+  assign({ id, worker, channel, wasSentAhead, onFree, onOutcome }: Assignment): InWorker {
     const { request, response, expectsContinue, account } = this.#parts;
     this.isAssigned = true;
     account.assigned(response, worker);
     const transfer = new Transfer({ id, request, response, expectsContinue, channel, isQueued: false, onFree });
+    if (this.isGone) {
+      // The worker had begun it by then, unheard.
+      onOutcome("aborted");
+      transfer.abort();
+      return transfer;
+    }
     response.once("close", () => onOutcome(outcomeOf(response)));
-    transfer.start();
+    transfer.start({ wasSent: wasSentAhead });
     return transfer;
   }
 }

@@ -128,13 +128,24 @@ class RelayedRequest implements Offered, InWorker {
     this.#link.channel.send({ type: "failed", id: this.#message.id, status, why, retryAfterSeconds });
   }
 
+  get isComplete(): boolean {
+    const { hasBody, isWhole, expectsContinue } = this.#message;
+    return (!hasBody || isWhole) && !expectsContinue;
+  }
+
+  sendAhead({ id, slot, channel }: Parameters<Offered["sendAhead"]>[0]): void {
+    const { head, hasBody, isWhole, piece, expectsContinue } = this.#message;
+    channel.send({ type: "request", id, head, hasBody, isWhole, piece, expectsContinue, slot });
+  }
+
   assign(assignment: Assignment): InWorker {
     this.#assignment = assignment;
-    const { channel, id, worker } = assignment;
-    const { head, hasBody, expectsContinue } = this.#message;
+    const { channel, id, worker, wasSentAhead } = assignment;
     // Before the worker is told: a loop that hears of a death knows then that the request may have run.
     this.#link.channel.send({ type: "assigned", id: this.#message.id, worker });
-    channel.send({ type: "request", id, head, hasBody, isWhole: false, expectsContinue, slot: null });
+    if (wasSentAhead) return this;
+    const { head, hasBody, isWhole, piece, expectsContinue } = this.#message;
+    channel.send({ type: "request", id, head, hasBody, isWhole, piece, expectsContinue, slot: null });
     for (const message of this.#held) channel.send({ ...message, id });
     this.#held = [];
     return this;
@@ -153,13 +164,13 @@ class RelayedRequest implements Offered, InWorker {
   }
 
   abort(): void {
-    if (this.#assignment !== null) {
-      this.#count("aborted");
-      this.#assignment.channel.send({ type: "abort", id: this.#assignment.id });
-    } else if (this.#balancer.withdraw(this)) {
+    if (this.#assignment === null && this.#balancer.withdraw(this)) {
       this.#end();
       this.#link.channel.send({ type: "free", id: this.#message.id });
+      return;
     }
+    this.#count("aborted");
+    this.#assignment?.channel.send({ type: "abort", id: this.#assignment.id });
   }
 
   receive(message: FromSyncWorker): void {

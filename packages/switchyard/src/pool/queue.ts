@@ -35,6 +35,23 @@ export class Queue<T> {
     return true;
   }
 
+  /**
+   * Puts one that was taken out back in its place, whatever the limit: it counts as waiting all the while.
+   *
+   * @param isBefore whether the first of two came before the second.
+   */
+  putBack(request: T, isBefore: (one: T, other: T) => boolean): void {
+    let after = this.#oldest;
+    while (after !== null && isBefore(after.request, request)) after = after.after;
+    const before = after === null ? this.#newest : after.before;
+    const entry: Entry<T> = { request, before, after };
+    if (before === null) this.#oldest = entry;
+    else before.after = entry;
+    if (after === null) this.#newest = entry;
+    else after.before = entry;
+    this.#entries.set(request, entry);
+  }
+
   /** Takes the oldest request out, or `undefined` when none waits. */
   take(): T | undefined {
     return this.#takeOut(this.#oldest);

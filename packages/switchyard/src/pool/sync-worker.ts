@@ -4,6 +4,8 @@
 import { nowMs } from "../clock.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../ipc/messages.ts";
 import { pathOf, type RequestBrief, type RequestCounts, type Vitals } from "../metrics/snapshot.ts";
+import { Ahead } from "./ahead.ts";
+import type { Offered } from "./balancer.ts";
 import type { Member } from "./pool.ts";
 import type { RequestChannel } from "./worker-handle.ts";
 
@@ -27,6 +29,8 @@ export class SyncWorker {
   /** How many requests it has at once. */
   readonly capacity: number;
   readonly requests = new Map<number, InWorker>();
+  /** What is on offer to it while it is busy; null where nothing may be. */
+  readonly ahead: Ahead<Offered> | null;
   /** It takes no further request: its process or thread is ending or about to. */
   isLeaving = false;
   /** It is to be killed, unless it ends what it is stuck in before. */
@@ -53,10 +57,23 @@ export class SyncWorker {
     this.channel = parts.channel;
     this.capacity = parts.capacity;
     this.idleSinceMs = parts.nowMs;
+    const claims = parts.capacity === 1 ? parts.member.handle.claims : null;
+    this.ahead = claims == null ? null : new Ahead(claims);
   }
 
   get hasRoom(): boolean {
     return !this.isLeaving && !this.isCondemned && this.requests.size + this.givenUp.size < this.capacity;
+  }
+
+  /** Another request may be put on offer to it. */
+  get mayGetAhead(): boolean {
+    if (this.ahead === null || this.isLeaving || this.isCondemned) return false;
+    return this.requests.size === 1 && this.givenUp.size === 0 && this.ahead.hasRoom;
+  }
+
+  /** When it began the last of its requests, as far as is known here, in milliseconds of the clock. */
+  get begunAtMs(): number {
+    return this.#latest?.atMs ?? 0;
   }
 
   /** It has nothing to run. */

@@ -29,6 +29,7 @@ import { runGreenlet } from "../../loop/run-greenlet.ts";
 import { pathOf } from "../../metrics/snapshot.ts";
 import { poolThresholdMs } from "../../watch/threshold.ts";
 import { openVitals } from "../../watch/vitals.ts";
+import { Claims } from "../claims.ts";
 import { firstExtraFd } from "../process-handle.ts";
 import { hostThreads } from "../thread-host.ts";
 import { lowerPriority } from "./priority.ts";
@@ -93,6 +94,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const channel = channelOf(parent);
   const desk = new RequestDesk({
     channel,
+    claims: parent.thread?.claims == null ? null : new Claims(parent.thread.claims),
     run: runOf(application),
     runExpectingContinue: runOf(checkContinue(application)),
   });

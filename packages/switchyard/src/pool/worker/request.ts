@@ -5,24 +5,32 @@
 // over. When the client hung up, the handler may still be at work, so the place is free once the handler ends its response
 // or its promise settles, or after a moment's grace, since many handlers do neither once they hear `close`.
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
+import { nowMs } from "../../clock.ts";
 import type { RequestListener } from "../../edge/listener.ts";
 import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
 import { byteLength, Outstanding, Taken } from "../../ipc/credit.ts";
 import { packResponseHead, unpackRequestHead } from "../../ipc/heads.ts";
 import type { FromSyncWorker, Piece, ToSyncWorker } from "../../ipc/messages.ts";
+import type { Claims } from "../claims.ts";
 
 export interface DeskParts {
   readonly channel: Channel<FromSyncWorker, ToSyncWorker>;
+  /** How requests that are sent ahead are claimed; null where none is. */
+  readonly claims: Claims | null;
   /** Runs the application for a request. */
   readonly run: RequestListener;
   /** The same for one whose client waits for 100 Continue. */
   readonly runExpectingContinue: RequestListener;
 }
 
+type NewRequest = Extract<ToSyncWorker, { type: "request" }>;
+
 interface Current {
   readonly id: number;
+  readonly begunAtMs: number;
   readonly exchange: Exchange;
   readonly responseOutstanding: Outstanding;
   readonly requestTaken: Taken;
@@ -39,6 +47,9 @@ const abortGraceMs = 1_000;
 export class RequestDesk {
   readonly #parts: DeskParts;
   readonly #current = new Map<number, Current>();
+  /** Sent ahead, and not begun: each may still be taken back. */
+  readonly #ahead: NewRequest[] = [];
+  readonly #beginNext: () => void;
   readonly #byRequest = new WeakMap<IncomingMessage, Current>();
   /** The balancer has said that no request comes any more. */
   readonly #last = Promise.withResolvers<void>();
@@ -46,6 +57,9 @@ export class RequestDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    // In the context of no request: what one has put in an AsyncLocalStorage must not be the next one's.
+    const outsideRequests = AsyncLocalStorage.snapshot();
+    this.#beginNext = () => outsideRequests(() => this.#beginAhead());
     parts.channel.onMessage = (message) => this.#receive(message);
     // The balancer is gone: there is nobody to answer to.
     parts.channel.onClose = () => process.exit(0);
@@ -57,7 +71,7 @@ export class RequestDesk {
    */
   async finish(): Promise<void> {
     await this.#last.promise;
-    if (this.#current.size === 0) return;
+    if (this.#current.size === 0 && this.#ahead.length === 0) return;
     await new Promise<void>((resolve) => {
       this.#whenIdle = resolve;
     });
@@ -69,7 +83,9 @@ export class RequestDesk {
       return;
     }
     if (message.type === "request") {
-      this.#begin(message);
+      if (message.slot === null) this.#begin(message);
+      else this.#ahead.push(message);
+      if (this.#current.size === 0) this.#beginAhead();
       return;
     }
     const current = this.#current.get(message.id);
@@ -91,11 +107,24 @@ export class RequestDesk {
     }
   }
 
-  #begin(message: ToSyncWorker & { type: "request" }): void {
+  /** Begins the first that was not taken back, if the worker has no other. */
+  #beginAhead(): void {
+    while (this.#current.size === 0) {
+      const next = this.#ahead.shift();
+      if (next === undefined) {
+        this.#whenIdle?.();
+        return;
+      }
+      if (this.#parts.claims?.take(next.slot ?? 0, next.id) === true) this.#begin(next);
+    }
+  }
+
+  #begin(message: NewRequest): void {
     const { id } = message;
     const exchange = new Exchange(unpackRequestHead(message.head), message.hasBody, this.#outletFor(id));
     const current: Current = {
       id,
+      begunAtMs: nowMs(),
       exchange,
       responseOutstanding: new Outstanding(),
       requestTaken: new Taken(),
@@ -108,6 +137,9 @@ export class RequestDesk {
     const { run, runExpectingContinue } = this.#parts;
     if (message.expectsContinue) runExpectingContinue(exchange.request, exchange.response);
     else run(exchange.request, exchange.response);
+    if (!message.isWhole || this.#current.get(id) !== current) return;
+    this.#pushBody(current, message.piece ?? "");
+    exchange.endBody([]);
   }
 
   #outletFor(id: number): Outlet {
@@ -178,6 +210,12 @@ export class RequestDesk {
   }
 
   #leave(id: number): void {
-    if (this.#current.delete(id) && this.#current.size === 0) this.#whenIdle?.();
+    const current = this.#current.get(id);
+    if (current === undefined) return;
+    this.#current.delete(id);
+    this.#parts.claims?.ran(nowMs() - current.begunAtMs);
+    if (this.#current.size > 0) return;
+    if (this.#ahead.length > 0) process.nextTick(this.#beginNext);
+    else this.#whenIdle?.();
   }
 }
