@@ -121,8 +121,7 @@ export class Account {
   }
 
   /** A request has left the queue for a worker. */
-  assigned(response: Entered, worker: number): void {
-    const assignedMs = nowMs();
+  assigned(response: Entered, worker: number, assignedMs = nowMs()): void {
     response[assignedAt] = assignedMs;
     response[assignedTo] = worker;
     this.#meterOf(response).wait.record(assignedMs - (response[begunAt] ?? assignedMs));

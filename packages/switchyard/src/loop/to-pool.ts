@@ -256,6 +256,12 @@ class InCrossing {
         this.#transfer.fail(message.status, message.why, options);
         return "over";
       }
+      case "answer":
+        if (message.worker !== undefined)
+          this.#parts.account.assigned(this.#crossing.response, message.worker, nowMs() - (message.runMs ?? 0));
+        this.#kept = null;
+        this.#transfer.receive(message);
+        return this.#isOver ? "over" : "open";
       default:
         this.#transfer.receive(message);
         return this.#isOver ? "over" : "open";

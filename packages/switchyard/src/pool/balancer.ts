@@ -24,6 +24,8 @@ import type { RequestChannel } from "./worker-handle.ts";
 /** A request, as far as the balancer knows it. */
 export interface Offered extends Described, Sendable {
   readonly offeredAtMs: number;
+  /** Its place among those that were queued, which the balancer sets. */
+  turn: number;
   /** All of it is here, so that it can be sent ahead. */
   readonly isComplete: boolean;
   /** Answers a request that will never be run. */
@@ -74,8 +76,6 @@ export class Balancer {
   readonly #options: BalancerOptions;
   readonly #queue: Queue<Offered>;
   readonly #workers = new Set<SyncWorker>();
-  /** The order in which requests came, of those that were queued. */
-  readonly #turns = new WeakMap<Offered, number>();
   #lastTurn = 0;
   #aheadTimer: NodeJS.Timeout | null = null;
   #timeout: NodeJS.Timeout | null = null;
@@ -130,7 +130,7 @@ export class Balancer {
       this.#refuseFull(offered);
       return;
     }
-    this.#turns.set(offered, ++this.#lastTurn);
+    offered.turn = ++this.#lastTurn;
     if (this.#timeout === null) this.#startQueueTimeout();
     this.#offerAhead();
     onQueued();
@@ -295,8 +295,7 @@ export class Balancer {
   #takeBack(worker: SyncWorker): void {
     const { ahead } = worker;
     if (ahead === null || ahead.size === 0) return;
-    const isBefore = (one: Offered, other: Offered) => (this.#turns.get(one) ?? 0) < (this.#turns.get(other) ?? 0);
-    for (const offered of ahead.takeAllBack()) this.#queue.putBack(offered, isBefore);
+    for (const offered of ahead.takeAllBack()) this.#queue.putBack(offered, (one, other) => one.turn < other.turn);
     if (this.#timeout === null) this.#startQueueTimeout();
     // It has begun one, so the end of the one before is here to be heard.
     if (ahead.size > 0) worker.channel.receiveRest();

@@ -31,6 +31,7 @@ export function offerDirectly(balancer: Balancer, parts: DirectParts): void {
 class DirectRequest implements Offered {
   readonly offeredAtMs = nowMs();
   readonly #parts: DirectParts;
+  turn = 0;
   isAssigned = false;
   /** Its client's end has closed. */
   isGone = false;

@@ -15,6 +15,9 @@ import type { FromPool, FromSyncWorker, ToPool } from "../ipc/messages.ts";
 import type { Assignment, Balancer, Offered, Refusal } from "./balancer.ts";
 import type { InWorker } from "./sync-worker.ts";
 
+/** How long a worker may have a request before its loop is told, in milliseconds: a quick answer says it along with the rest. */
+const tellAfterMs = 1;
+
 /** Finds the balancer of a lane. */
 export type BalancerOf = (lane: string) => Balancer | undefined;
 
@@ -61,6 +64,9 @@ class Link {
   readonly channel: SocketChannel<FromPool, ToPool>;
   readonly #requests = new Map<number, RelayedRequest>();
   readonly #balancerOf: BalancerOf;
+  /** Given to workers, which the loop was not told. */
+  #untold: RelayedRequest[] = [];
+  #tellTimer: NodeJS.Timeout | null = null;
 
   constructor(channel: SocketChannel<FromPool, ToPool>, balancerOf: BalancerOf) {
     this.channel = channel;
@@ -69,6 +75,16 @@ class Link {
     channel.onClose = () => {
       for (const request of this.#requests.values()) request.abort();
     };
+  }
+
+  /** Tells the loop that a worker has this request, if that has not answered it in a moment. */
+  tellLater(request: RelayedRequest): void {
+    this.#untold.push(request);
+    this.#tellTimer ??= setTimeout(() => {
+      this.#tellTimer = null;
+      for (const each of this.#untold) each.tellAssigned();
+      this.#untold = [];
+    }, tellAfterMs).unref();
   }
 
   forget(id: number): void {
@@ -97,6 +113,7 @@ type LaterMessage = Exclude<ToPool, { type: "request" }>;
 
 class RelayedRequest implements Offered, InWorker {
   readonly offeredAtMs: number;
+  turn = 0;
   readonly #link: Link;
   readonly #balancer: Balancer;
   readonly #message: RequestMessage;
@@ -105,6 +122,9 @@ class RelayedRequest implements Offered, InWorker {
   #held: LaterMessage[] = [];
   #status = 0;
   #isCounted = false;
+  #assignedAtMs = 0;
+  #isToldAssigned = false;
+  #isOver = false;
 
   constructor(link: Link, balancer: Balancer, message: RequestMessage) {
     this.#link = link;
@@ -140,15 +160,24 @@ class RelayedRequest implements Offered, InWorker {
 
   assign(assignment: Assignment): InWorker {
     this.#assignment = assignment;
-    const { channel, id, worker, wasSentAhead } = assignment;
-    // Before the worker is told: a loop that hears of a death knows then that the request may have run.
-    this.#link.channel.send({ type: "assigned", id: this.#message.id, worker });
+    const { channel, id, wasSentAhead } = assignment;
+    this.#assignedAtMs = nowMs();
+    if (this.isComplete) this.#link.tellLater(this);
+    // The rest of its body waits for this.
+    else this.tellAssigned();
     if (wasSentAhead) return this;
     const { head, hasBody, isWhole, piece, expectsContinue } = this.#message;
     channel.send({ type: "request", id, head, hasBody, isWhole, piece, expectsContinue, slot: null });
     for (const message of this.#held) channel.send({ ...message, id });
     this.#held = [];
     return this;
+  }
+
+  /** Tells the loop which worker has it, unless that was told or it is over. */
+  tellAssigned(): void {
+    if (this.#assignment === null || this.#isToldAssigned || this.#isOver) return;
+    this.#isToldAssigned = true;
+    this.#link.channel.send({ type: "assigned", id: this.#message.id, worker: this.#assignment.worker });
   }
 
   fail(status: number, why: string): void {
@@ -176,12 +205,24 @@ class RelayedRequest implements Offered, InWorker {
   receive(message: FromSyncWorker): void {
     const { type } = message;
     if (type === "head" || type === "answer") this.#status = statusOf(message.head);
-    this.#link.channel.send({ ...message, id: this.#message.id });
+    this.#send(message);
     if (type === "bodyEnd" || type === "answer") this.#count(this.#status >= 500 ? "failed" : "answered");
     if (type !== "answer" && type !== "free") return;
     this.#count("aborted");
     this.#end();
     this.#assignment?.onFree();
+  }
+
+  #send(message: FromSyncWorker): void {
+    const { id } = this.#message;
+    if (message.type === "answer" && !this.#isToldAssigned && this.#assignment !== null) {
+      this.#isToldAssigned = true;
+      const runMs = nowMs() - this.#assignedAtMs;
+      this.#link.channel.send({ ...message, id, worker: this.#assignment.worker, runMs });
+      return;
+    }
+    this.tellAssigned();
+    this.#link.channel.send({ ...message, id });
   }
 
   #count(outcome: "answered" | "failed" | "aborted"): void {
@@ -191,6 +232,7 @@ class RelayedRequest implements Offered, InWorker {
   }
 
   #end(): void {
+    this.#isOver = true;
     this.#link.forget(this.#message.id);
   }
 }

@@ -41,6 +41,13 @@ interface Current {
   hasSettled: boolean;
 }
 
+const heldBy = Symbol("heldBy");
+
+/** A field and no WeakMap: V8 looks through the whole of one at each collection of young objects. */
+interface Held extends IncomingMessage {
+  [heldBy]?: Current;
+}
+
 /** How long a worker waits for a handler whose client has gone, in milliseconds. */
 const abortGraceMs = 1_000;
 
@@ -50,7 +57,6 @@ export class RequestDesk {
   /** Sent ahead, and not begun: each may still be taken back. */
   readonly #ahead: NewRequest[] = [];
   readonly #beginNext: () => void;
-  readonly #byRequest = new WeakMap<IncomingMessage, Current>();
   /** The balancer has said that no request comes any more. */
   readonly #last = Promise.withResolvers<void>();
   #whenIdle: (() => void) | null = null;
@@ -133,7 +139,7 @@ export class RequestDesk {
       hasSettled: false,
     };
     this.#current.set(id, current);
-    this.#byRequest.set(exchange.request, current);
+    (exchange.request as Held)[heldBy] = current;
     const { run, runExpectingContinue } = this.#parts;
     if (message.expectsContinue) runExpectingContinue(exchange.request, exchange.response);
     else run(exchange.request, exchange.response);
@@ -177,8 +183,9 @@ export class RequestDesk {
 
   /** The handler of a request has returned this; a promise tells when it is done. */
   returned(request: IncomingMessage, result: unknown): void {
-    const current = this.#byRequest.get(request);
-    if (current === undefined || !(result instanceof Promise)) return;
+    if (!(result instanceof Promise)) return;
+    const current = (request as Held)[heldBy];
+    if (current === undefined) return;
     const settled = () => {
       current.hasSettled = true;
       if (current.isAborted) this.#free(current.id);
