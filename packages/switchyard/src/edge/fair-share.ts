@@ -3,7 +3,7 @@
 // A burst of connections goes to whichever loop comes round to the listening socket first, because libuv accepts until there
 // is none left. So before a loop reads anything of a connection, it looks at how many it has. More than a quarter above the
 // loop with the fewest, and it keeps the connection unread and tells the supervisor, which asks the other loops how many they
-// have and answers who gets how many (supervisor/connection-shares.ts). Only a loop that answers is given any, so a blocked
+// have and answers who gets how many (pool/connection-shares.ts). Only a loop that answers is given any, so a blocked
 // one is not. A connection that nobody takes in time is begun here: it waits `keepAfterMs` at most.
 //
 // Where connections close as fast as they come, they even out by themselves, and handing them on would cost more than it

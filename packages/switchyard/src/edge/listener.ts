@@ -137,8 +137,10 @@ export class Listener {
 
   /** Takes a connection that another loop has accepted, as the handle that came from its process. */
   adopt(handle: unknown): void {
+    // From another thread it comes as a socket, which has not begun to read and is left as an empty one.
+    const own = handle instanceof net.Socket ? handleOf(handle) : handle;
     // The types lack the handle, by which Node itself makes a socket of a connection.
-    const options = { handle, allowHalfOpen: true } as unknown as net.SocketConstructorOpts;
+    const options = { handle: own, allowHalfOpen: true } as unknown as net.SocketConstructorOpts;
     const socket = new net.Socket(options);
     // As node:http sets it on the connections that it accepts.
     socket.setNoDelay(true);
@@ -392,6 +394,14 @@ function isH2c({ headers }: IncomingMessage): boolean {
 /** The answer that a connection is owed at this moment. Node keeps it on the socket, and no public name leads to it. */
 function responseOn(socket: Duplex): ServerResponse | null {
   return (socket as unknown as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
+}
+
+/** Takes the connection out of a socket. Node keeps it there, and no public name leads to it. */
+function handleOf(socket: Socket): unknown {
+  const holder = socket as unknown as { _handle: unknown };
+  const handle = holder._handle;
+  holder._handle = null;
+  return handle;
 }
 
 function lacksHost(request: IncomingMessage): boolean {

@@ -4,6 +4,7 @@
 // a balancer and its sync workers). Request messages travel by a Channel, between a balancer and one worker of its own, or
 // between a loop worker and the process of the lanes' workers, and belong to the request with that id. Plain data only, so that a pipe and a message port carry the same.
 
+import type { Socket } from "node:net";
 import type { MessagePort } from "node:worker_threads";
 import type { ListeningAddress } from "../app/application.ts";
 import type { RouteEvidence } from "../auto/evidence.ts";
@@ -100,8 +101,8 @@ export type ToLoopOfMany =
   | { readonly type: "giveConnections"; readonly to: number; readonly count: number }
   /** Begin as many of those that wait; the loop with the fewest has this many. */
   | { readonly type: "keepConnections"; readonly count: number; readonly fewest: number }
-  /** Comes with a connection that another loop has accepted. */
-  | { readonly type: "takeConnection" };
+  /** Comes with a connection that another loop has accepted; between threads it is in the message. */
+  | { readonly type: "takeConnection"; readonly connection?: Socket };
 
 /** The connections of a loop. */
 export interface ConnectionCounts {
@@ -148,8 +149,8 @@ export type FromWorker =
   | { readonly type: "vitals"; readonly worker: number; readonly vitals: Vitals }
   /** From a loop that is one of several. */
   | ({ readonly type: "connections" } & ConnectionCounts)
-  /** Comes with a connection for another loop, or without one where its client has left. */
-  | { readonly type: "handOver"; readonly to: number }
+  /** Comes with a connection for another loop, or without one where its client has left; from a thread it is in the message. */
+  | { readonly type: "handOver"; readonly to: number; readonly connection?: Socket }
   | {
       readonly type: "report";
       readonly workers: readonly WorkerSnapshot[];

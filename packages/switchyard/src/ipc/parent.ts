@@ -9,7 +9,7 @@
 
 import type { SendHandle } from "node:child_process";
 import { basename, dirname } from "node:path";
-import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, type Transferable, workerData } from "node:worker_threads";
 import type { MovedRoute } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import { reopenLogFiles } from "../log/files.ts";
@@ -108,7 +108,12 @@ async function connectFromThread(): Promise<Parent> {
     watchFd: null,
     ...untold(),
     onConnections: () => {},
-    send: async (message) => port.postMessage(message),
+    send: async (message) => {
+      // What travels with a message is in it.
+      const connection = message.type === "handOver" ? message.connection : undefined;
+      // The types lack sockets, which Node transfers all the same.
+      port.postMessage(message, connection === undefined ? [] : [connection as unknown as Transferable]);
+    },
     hold: () => port.ref(),
     release: () => port.unref(),
     leaveSignals: () => {},
@@ -166,7 +171,7 @@ function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
     case "giveConnections":
     case "keepConnections":
     case "takeConnection":
-      parent.onConnections(message, handle);
+      parent.onConnections(message, "connection" in message ? message.connection : handle);
       return;
   }
 }

@@ -22,6 +22,7 @@ import { createLogger } from "../log/logger.ts";
 import type { WorkerSnapshot } from "../metrics/snapshot.ts";
 import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
+import { ThreadShares } from "../pool/thread-shares.ts";
 import { openTracing } from "../tracing/open.ts";
 import { loopThresholdMs } from "../watch/threshold.ts";
 import { openVitals } from "../watch/vitals.ts";
@@ -44,7 +45,10 @@ const lastAnswersWithinMs = 500;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.settings.threads > 0) {
-  hostThreads(parent, new URL(import.meta.url), loopThresholdMs(parent.order.settings));
+  hostThreads(parent, new URL(import.meta.url), {
+    thresholdMs: loopThresholdMs(parent.order.settings),
+    shares: new ThreadShares(),
+  });
 } else {
   await runLoopWorker(parent).catch((error) => failToStart(parent, error));
 }
@@ -180,7 +184,7 @@ function listenerFor({ parent, application, serve, account, lanes, log }: Listen
     onRefused: (status, refusal) => account.refused(status, refusal),
     onUntrustedProxy: (peer, header) => log.warn({ peer, header }, untrustedProxyText(peer, header)),
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
-    shareLine: parent.thread === null ? shareLineOf(parent) : null,
+    shareLine: shareLineOf(parent),
   });
 }
 

@@ -1,17 +1,28 @@
 // A loop worker's end of what is said about connections between the loops of a server (edge/fair-share.ts).
 //
-// Loops that are threads take no part: the connection of a process can't be handed to one of its threads.
+// A process hands its connections on by way of the supervisor, a thread by way of its host, as far as this Node can transfer
+// a socket from thread to thread; it can't one of a UNIX socket.
 
 import type { SendHandle } from "node:child_process";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import type { ShareLine } from "../edge/fair-share.ts";
 import type { Listener } from "../edge/listener.ts";
 import type { ToLoopOfMany } from "../ipc/messages.ts";
 import type { Parent } from "../ipc/parent.ts";
 
-export function shareLineOf(parent: Parent): ShareLine {
+/** Null where connections can't be handed on. */
+export function shareLineOf(parent: Parent): ShareLine | null {
+  const tell: ShareLine["tell"] = (counts) => void parent.send({ type: "connections", ...counts });
+  if (parent.thread !== null) {
+    if (!transfersSockets || typeof parent.order.address === "string") return null;
+    return {
+      tell,
+      handOver: (to, connection) =>
+        parent.send(connection === null ? { type: "handOver", to } : { type: "handOver", to, connection }),
+    };
+  }
   return {
-    tell: (counts) => void parent.send({ type: "connections", ...counts }),
+    tell,
     handOver: (to, connection) =>
       parent.send({ type: "handOver", to }, connection === null ? undefined : handleOf(connection)),
   };
@@ -34,6 +45,11 @@ export function share(listener: Listener, message: ToLoopOfMany, connection: unk
       return;
   }
 }
+
+/** The first versions of Node 24 can't. */
+const transfersSockets = Object.getOwnPropertySymbols(Socket.prototype).some(
+  ({ description }) => description === "messaging_transfer_symbol",
+);
 
 /** The connection without the socket around it: Node would count a socket as still open in the server that accepted it. */
 function handleOf(connection: Socket): SendHandle {

@@ -1,7 +1,8 @@
 // A worker that lives in a thread of this process. Its death by an uncaught error, process.exit() or lack of heap ends the
 // thread alone; a crash in native code ends the whole process.
 
-import { MessageChannel, Worker } from "node:worker_threads";
+import type { Socket } from "node:net";
+import { MessageChannel, type Transferable, Worker } from "node:worker_threads";
 import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
 import { newRings, otherSideOf, RingChannel } from "../ipc/ring-channel.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
@@ -85,6 +86,13 @@ export class ThreadHandle implements WorkerHandle {
 
   send(message: ToWorker): void {
     this.#worker.postMessage(message);
+  }
+
+  /** Hands a connection on, of which nothing was read. */
+  giveConnection(connection: Socket): void {
+    const message: ToWorker = { type: "takeConnection", connection };
+    // The types lack sockets, which Node transfers all the same.
+    this.#worker.postMessage(message, [connection as unknown as Transferable]);
   }
 
   /** Again and again until it has ended: what V8 is told while the inspector has the thread evaluate something is lost. */

@@ -12,6 +12,7 @@ import { type LaneTraffic, sumOfTraffic, trafficAfterDeath } from "../metrics/tr
 import { deathOf, deathReport } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
 import { ThreadHandle } from "./thread-handle.ts";
+import type { ThreadShares } from "./thread-shares.ts";
 
 /** What threads that have ended had counted. */
 interface Gone {
@@ -21,12 +22,15 @@ interface Gone {
 
 type Report = FromWorker & { type: "report" };
 
-/**
- * Runs `entry` in a thread for each worker of the order, with one inherited descriptor each.
- *
- * @param thresholdMs how long the loop of one may be held, in milliseconds; 0: they are not watched.
- */
-export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): void {
+export interface HostOptions {
+  /** How long the loop of one may be held, in milliseconds; 0: they are not watched. */
+  readonly thresholdMs: number;
+  /** Between threads that take connections. */
+  readonly shares: ThreadShares | null;
+}
+
+/** Runs `entry` in a thread for each worker of the order, with one inherited descriptor each. */
+export function hostThreads(parent: Parent, entry: URL, { thresholdMs, shares }: HostOptions): void {
   const { order } = parent;
   const threads = new Set<ThreadHandle>();
   let waiting = order.workers.length;
@@ -37,6 +41,7 @@ export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): vo
   };
   parent.onStop = (withinMs, handsOver) => {
     isStopping = true;
+    for (const thread of threads) shares?.remove(thread);
     for (const thread of threads) thread.send({ type: "stop", withinMs, handsOver });
     if (threads.size === 0) process.exit(0);
   };
@@ -66,7 +71,14 @@ export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): vo
   const onMessage = (thread: ThreadHandle, message: FromWorker) => {
     switch (message.type) {
       case "ready":
+        shares?.add(thread);
         if (--waiting === 0) void parent.send(message);
+        return;
+      case "connections":
+        shares?.told(thread, message);
+        return;
+      case "handOver":
+        shares?.handOver(thread, message.to, message.connection);
         return;
       case "lastWords":
         words.set(thread, message.words);
@@ -94,6 +106,7 @@ export function hostThreads(parent: Parent, entry: URL, thresholdMs: number): vo
     thread.onMessage = (message) => onMessage(thread, message);
     thread.onExit = (exit) => {
       threads.delete(thread);
+      shares?.remove(thread);
       const last = reports.get(thread);
       reports.delete(thread);
       if (last !== undefined) gone = afterThreadDeath(gone, last);

@@ -4,9 +4,9 @@
 
 import type { ConnectionCounts } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
+import { ConnectionShares, type LoopId } from "../pool/connection-shares.ts";
 import type { Member } from "../pool/pool.ts";
 import type { Connection, ProcessHandle } from "../pool/process-handle.ts";
-import { ConnectionShares, type LoopId } from "./connection-shares.ts";
 
 export class ConnectionDesk {
   readonly #shares = new ConnectionShares((id, order) => this.#handles.get(id)?.send(order));

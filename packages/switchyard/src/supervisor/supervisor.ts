@@ -318,8 +318,11 @@ class Supervisor implements ServerControl {
     const { settings, lanes } = this.#steering.now;
     const cpus = readCpus();
     const name = freeLaneName(lanes);
+    // As many as CPUs: what is moved holds the CPU, and what waits is not moved, so more of them would serve no more and
+    // would take the loops' CPU from them. Two at least, so that a long request does not hold up every other.
+    const most = Math.max(2, cpus.count);
     const lane = laneOf(
-      { match: [], model: "sync", workers: { min: Math.min(2, cpus.count), max: 2 * cpus.count + 1 } },
+      { match: [], model: "sync", workers: { min: Math.min(2, cpus.count), max: most } },
       { settings, cpus, name, origin: "auto" },
     );
     return this.#steering.changeLanes([...lanes, lane]);

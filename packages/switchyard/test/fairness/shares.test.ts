@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ConnectionShares, type ShareOrder } from "../../src/supervisor/connection-shares.ts";
+import { ConnectionShares, type ShareOrder } from "../../src/pool/connection-shares.ts";
 
 interface Told {
   readonly loop: number;

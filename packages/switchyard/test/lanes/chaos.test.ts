@@ -4,7 +4,8 @@
 // Each client asks first, on the connection of its request, which loop has it. So a request without an answer must be one of
 // a loop that was killed, and of no other.
 //
-// Short in the suite. SWITCHYARD_CHAOS_MS sets how long it runs, SWITCHYARD_CHAOS_SEED repeats a run's choices.
+// Short in the suite. SWITCHYARD_CHAOS_MS sets how long it runs, SWITCHYARD_CHAOS_SEED repeats a run's choices. With
+// SWITCHYARD_CHAOS_MODEL=auto there is a route besides that holds the loops, and moves to sync workers while they are killed.
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -13,6 +14,8 @@ import { startServer, type TestServer } from "../harness/server.ts";
 
 const runMs = Number(process.env.SWITCHYARD_CHAOS_MS ?? 4_000);
 const seed = Number(process.env.SWITCHYARD_CHAOS_SEED ?? Date.now() % 100_000);
+const model = process.env.SWITCHYARD_CHAOS_MODEL ?? "hybrid";
+const paths = ["/run", "/run", "/pid", "/body", "/spin", ...(model === "auto" ? ["/hold", "/hold"] : [])];
 const clients = 6;
 const endedBetweenKills = 15;
 
@@ -53,7 +56,7 @@ class LoopDeaths {
 test(`three lanes in chaos lose no request without a cause (seed ${seed})`, { timeout: runMs + 90_000 }, async (t) => {
   const server = await startServer(t, {
     app: "faults/app.mjs",
-    args: ["--model", "hybrid", "--workers", "2", "--run-timeout", "700", "--no-access-log", ...lanes],
+    args: ["--model", model, "--workers", "2", "--run-timeout", "700", "--no-access-log", ...lanes],
   });
   const random = randomFrom(seed);
   const client = new Accounting(server);
@@ -65,7 +68,7 @@ test(`three lanes in chaos lose no request without a cause (seed ${seed})`, { ti
 
   const load = async () => {
     while (!isOver()) {
-      const path = ["/run", "/run", "/pid", "/body", "/spin"][Math.floor(random() * 5)]!;
+      const path = paths[Math.floor(random() * paths.length)]!;
       const method = random() < 0.3 ? "POST" : "GET";
       const own = ++number;
       const sawLoopDie = deaths.watch();
@@ -107,6 +110,9 @@ test(`three lanes in chaos lose no request without a cause (seed ${seed})`, { ti
   assertRunsFewTimes(client, ended);
   const { totals } = await server.waitForStatus(({ totals }) => totals.inFlight === 0);
   assert.equal(totals.begun, totals.answered + totals.failed + totals.aborted);
+  if (model === "auto") {
+    assert.ok(server.lines.some(({ msg }) => msg?.startsWith("GET /hold held the event loops") ?? false));
+  }
   t.diagnostic(`${ended.length} requests, ${deaths.pids.size} loops killed: ${JSON.stringify(countsOf(ended))}`);
   assert.equal(await server.stop(), 0);
 });

@@ -40,7 +40,10 @@ const reportEveryMs = 250;
 
 const parent = await connectToParent();
 if (isMainThread && parent.order.workers.length > 1) {
-  hostThreads(parent, new URL(import.meta.url), poolThresholdMs(parent.order.settings, parent.order.lane));
+  hostThreads(parent, new URL(import.meta.url), {
+    thresholdMs: poolThresholdMs(parent.order.settings, parent.order.lane),
+    shares: null,
+  });
 } else {
   await runSyncWorker(parent).catch((error) => failToStart(parent, error));
 }
