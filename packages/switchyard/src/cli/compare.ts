@@ -7,12 +7,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus as cpuList, loadavg, release, tmpdir, totalmem } from "node:os";
 import { join, relative, resolve } from "node:path";
 import type { Advice } from "../compare/advice.ts";
+import type { RequestShape } from "../compare/load/orders.ts";
 import type { CompareRun, Machine } from "../compare/run.ts";
 import { modelWords, variantsFor } from "../compare/variants.ts";
 import { readCpus } from "../config/cpus.ts";
 import { choices, path, text, toggle } from "../config/values.ts";
 import { SwitchyardError } from "../errors.ts";
 import { type CommandLine, flagsHelp, parseCommandLine } from "./command-flags.ts";
+import { requestFlags, requestOf } from "./compare-request.ts";
 import { interruptedCode, onInterrupt } from "./interruption.ts";
 import { printText } from "./print.ts";
 import { assertFile } from "./settings.ts";
@@ -20,9 +22,10 @@ import { assertFile } from "./settings.ts";
 const flags = {
   path: {
     kind: text({ placeholder: "<path>", allowed: "a path such as /search?q=paris" }),
-    prose: "A path to send requests to, with GET. May be given several times. Default: /.",
+    prose: "A path to send requests to. May be given several times. Default: /.",
     isRepeated: true,
   },
+  ...requestFlags,
   models: {
     kind: choices(modelWords),
     prose: "The models to compare; sync is sync-threads and sync-processes. Default: all.",
@@ -52,10 +55,11 @@ export async function runCompare(args: readonly string[]): Promise<number> {
   if (help) return printText(compareHelp());
   const app = applicationOf(positionals);
   const paths = pathsOf(values.path);
+  const request = requestOf(values);
   const folder = mkdtempSync(join(tmpdir(), "switchyard-compare-"));
   const interruption = onInterrupt("what was measured is kept");
   try {
-    const run = await measureAll({ app, paths, values, folder, args, signal: interruption.signal });
+    const run = await measureAll({ app, paths, request, values, folder, args, signal: interruption.signal });
     return await tell(run, { values, app });
   } finally {
     interruption.forget();
@@ -66,13 +70,14 @@ export async function runCompare(args: readonly string[]): Promise<number> {
 interface Measured {
   readonly app: string;
   readonly paths: readonly string[];
+  readonly request: RequestShape;
   readonly values: Flags;
   readonly folder: string;
   readonly args: readonly string[];
   readonly signal: AbortSignal;
 }
 
-async function measureAll({ app, paths, values, folder, args, signal }: Measured): Promise<CompareRun> {
+async function measureAll({ app, paths, request, values, folder, args, signal }: Measured): Promise<CompareRun> {
   const [{ compare }, { estimateMs, fullSchedule, quickSchedule }, { startLastWatch }] = await Promise.all([
     import("../compare/compare.ts"),
     import("../compare/schedule.ts"),
@@ -93,11 +98,12 @@ async function measureAll({ app, paths, values, folder, args, signal }: Measured
     return await compare({
       app,
       paths,
+      request,
       variants,
       schedule,
       isQuick,
       machine: machineNow(cpus),
-      command: `switchyard compare ${args.join(" ")}`,
+      command: commandText(args),
       configFile: configWriter(folder),
       signal,
       progress: progressLine(),
@@ -110,6 +116,15 @@ async function measureAll({ app, paths, values, folder, args, signal }: Measured
     lastWatch.close();
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
   }
+}
+
+/** As it can be typed again, but for the values of headers, which may be secrets. */
+function commandText(args: readonly string[]): string {
+  const shown = args.map((arg, index) => {
+    const said = args[index - 1] === "--header" || arg.startsWith("--header=") ? arg.replace(/:.*$/s, ": ...") : arg;
+    return /^[\w@%+=:,./-]+$/.test(said) ? said : `'${said.replaceAll("'", `'\\''`)}'`;
+  });
+  return `switchyard compare ${shown.join(" ")}`;
 }
 
 /** Prints, writes what was asked for, and returns the exit code. */

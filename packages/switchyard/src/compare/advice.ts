@@ -61,9 +61,14 @@ export function advise(run: CompareRun): Advice | null {
     lanes,
     config: configOf({ model, workers, threads, lanes }),
     sentence: sentenceFor({ model, workers: chosen.report.workers, threads, lanes }),
-    reasons: [...reasonsFor(decisive, variant.name, chosen.ties), ...heavyReasons(heavy, lanes)],
+    reasons: [...reasonsFor(decisive, servedBy(variant.name, model), chosen.ties), ...heavyReasons(heavy, lanes)],
     isDifference: chosen.ties.length < chosen.candidates,
   };
+}
+
+/** The variant whose figures speak for the advice: with lanes, auto is advised as hybrid, which it is besides them. */
+function servedBy(variant: string, model: string): string {
+  return variant === "auto" ? model : variant;
 }
 
 /**

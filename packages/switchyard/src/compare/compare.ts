@@ -7,7 +7,7 @@
 import { nowMs, wallMs } from "../clock.ts";
 import { advise } from "./advice.ts";
 import { type Generator, startGenerator } from "./load/generator.ts";
-import type { Stream } from "./load/orders.ts";
+import type { RequestShape, Stream } from "./load/orders.ts";
 import { type Measuring, measure, probe, warmUp } from "./measure.ts";
 import { mixedStreams, mixedSubjects, runMixed } from "./mixed.ts";
 import type { CompareRun, Failure, Machine, Measurement, MixedLoad, Probe, Variant, VariantReport } from "./run.ts";
@@ -21,6 +21,8 @@ export interface CompareOptions {
   /** The application's file, as an absolute path. */
   readonly app: string;
   readonly paths: readonly string[];
+  /** What is sent besides a path. */
+  readonly request: RequestShape;
   readonly variants: readonly Variant[];
   readonly schedule: Schedule;
   readonly isQuick: boolean;
@@ -38,9 +40,12 @@ export interface CompareOptions {
 
 export async function compare(options: CompareOptions): Promise<CompareRun> {
   const generator = startGenerator();
+  const cut = () => generator.cut();
+  options.signal.addEventListener("abort", cut);
   try {
     return await new Comparison(options, generator).run();
   } finally {
+    options.signal.removeEventListener("abort", cut);
     await generator.close();
   }
 }
@@ -105,10 +110,10 @@ class Comparison {
 
   /** Starts a variant, does something with it, and stops it, whatever comes. */
   async #visit(report: MutableReport, work: (measuring: Measuring) => Promise<void>): Promise<void> {
-    const { app, configFile, onProcess, schedule, signal } = this.#options;
+    const { app, request, configFile, onProcess, schedule, signal } = this.#options;
     if (report.failure !== null || this.#isOver(this.#mixedReserveMs())) return;
     const { args } = report.variant;
-    const subject = await startSubject({ app, args, config: configFile({}), onProcess, signal });
+    const subject = await startSubject({ app, args, request, config: configFile({}), onProcess, signal });
     if (isFailure(subject)) {
       if (!signal.aborted) report.failure = subject;
       return;
@@ -158,7 +163,7 @@ class Comparison {
       // One level besides the least is measured however little time there is: alone, most models look the same.
       const isLate = index > 1 && nowMs() + schedule.closedMs > endsAtMs;
       if (clients === undefined || isLate || this.#isOver(this.#mixedReserveMs())) break;
-      const stream: Stream = { path, arrivals: { kind: "closed", clients } };
+      const stream: Stream = { path, expected: status, arrivals: { kind: "closed", clients } };
       const lengthMs = stretchMs(schedule, { usualMs: schedule.closedMs, requestMs: aloneMs });
       const seen = await measure(measuring, { variant: report.variant.name, round, stream, lengthMs, status });
       if (!signal.aborted) this.#measurements.push(seen);
@@ -194,7 +199,7 @@ class Comparison {
         const perSecond = roundedRate(most * share);
         if (this.#isOver(this.#mixedReserveMs()) || perSecond <= 0) break;
         this.#say(`${report.variant.name}, ${path} at ${perSecond}/s`);
-        const stream: Stream = { path, arrivals: { kind: "open", perSecond } };
+        const stream: Stream = { path, expected: status, arrivals: { kind: "open", perSecond } };
         const lengthMs = stretchMs(schedule, { usualMs: schedule.openMs, requestMs: (20 * 1_000) / perSecond });
         const seen = await measure(measuring, { variant: report.variant.name, round, stream, lengthMs, status });
         if (!signal.aborted) this.#measurements.push(seen);
@@ -214,7 +219,8 @@ class Comparison {
     const now = await this.#probeAll(measuring);
     report.probes = report.probes.map((each, index) => ({
       ...each,
-      repeats: each.repeats && now[index]!.hash === each.hash,
+      // Another status is another matter than another body.
+      repeats: each.repeats && (now[index]!.status !== each.status || now[index]!.hash === each.hash),
     }));
   }
 
@@ -233,7 +239,7 @@ class Comparison {
 
   /** What is advised, beside what is the default, with all paths at once. */
   async #tryAdvice(): Promise<void> {
-    const { app, configFile, onProcess, schedule, signal, paths } = this.#options;
+    const { app, request, configFile, onProcess, schedule, signal, paths } = this.#options;
     const draft = this.#result("");
     const advice = advise(draft);
     if (advice === null || paths.length < 2 || this.#isOver(0)) return;
@@ -242,7 +248,7 @@ class Comparison {
     this.#mixed = await runMixed({
       subjects: mixedSubjects(advice, schedule),
       streams: mixedStreams(draft, advice),
-      start: (config) => startSubject({ app, args: [], config: configFile(config), onProcess, signal }),
+      start: (config) => startSubject({ app, args: [], request, config: configFile(config), onProcess, signal }),
       generator: this.#generator,
       schedule,
       isOver: () => this.#isOver(0),
@@ -268,7 +274,7 @@ class Comparison {
   }
 
   #result(at: string): CompareRun {
-    const { command, app, isQuick, machine, paths, signal, schedule } = this.#options;
+    const { command, app, request, isQuick, machine, paths, signal, schedule } = this.#options;
     const run: Omit<CompareRun, "warnings" | "services"> = {
       format: "switchyard-compare-1",
       at,
@@ -278,6 +284,8 @@ class Comparison {
       wasInterrupted: signal.aborted,
       machine,
       paths,
+      // Their values may be secrets, and a report is for others too.
+      request: { ...request, headers: request.headers.map(({ name }) => ({ name, value: "" })) },
       variants: this.#reports,
       measurements: this.#measurements,
       mixed: this.#mixed,

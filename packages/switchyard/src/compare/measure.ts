@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { nowMs } from "../clock.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import type { Generator } from "./load/generator.ts";
-import type { LoadResult, Stream, StreamResult, Target } from "./load/orders.ts";
+import { type LoadResult, plainGet, type Stream, type StreamResult, type Target } from "./load/orders.ts";
 import type { Measurement, Probe, Turns } from "./run.ts";
 import type { Schedule } from "./schedule.ts";
 import type { Subject } from "./subject.ts";
@@ -21,11 +21,19 @@ export async function probe(target: Target, path: string): Promise<Probe> {
 }
 
 /** Status 0 stands for no answer. */
-async function ask({ host, port }: Target, path: string): Promise<{ status: number; bytes: number; hash: string }> {
+async function ask(
+  { host, port, request = plainGet }: Target,
+  path: string,
+): Promise<{ status: number; bytes: number; hash: string }> {
   try {
     const response = await fetch(`http://${host}:${port}${path}`, {
+      method: request.method,
       redirect: "manual",
-      headers: { "accept-encoding": "identity" },
+      headers: [
+        ["accept-encoding", "identity"],
+        ...request.headers.map(({ name, value }): [string, string] => [name, value]),
+      ],
+      ...(request.body === "" ? {} : { body: Buffer.from(request.body) }),
       signal: AbortSignal.timeout(probeTimeoutMs),
     });
     const hash = createHash("sha256");

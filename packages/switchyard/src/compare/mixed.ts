@@ -32,10 +32,7 @@ export interface MixedSubject {
   readonly config: AdvisedConfig;
 }
 
-export interface MixedStream extends Stream {
-  /** The status that its answers are to have. */
-  readonly expected: number;
-}
+export type MixedStream = Stream & { readonly expected: number };
 
 /** Clients of a path that keeps the CPU: enough to keep it busy. */
 const heavyClients = 4;
@@ -192,7 +189,8 @@ export function promisesIn(gains: readonly Gain[], { model }: Pick<Advice, "mode
         against === "default"
           ? `under the default${when === "later" ? ", once that has settled" : ` in the first ${Math.round(lengthMs / 1_000)} s after a start`}`
           : `under ${model} without a lane`;
-      return `${path} answers ${factorText(factor)} as many requests as ${than}.`;
+      const only = factor.median < 1 ? "only " : "";
+      return `${path} answers ${only}${factorText(factor)} as many requests as ${than}.`;
     });
   const isSame = (when: Gain["when"]) => {
     const those = gains.filter((gain) => gain.against === "default" && gain.when === when);

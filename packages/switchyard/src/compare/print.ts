@@ -4,7 +4,7 @@ import { ms, rate } from "../plan/plan.ts";
 import { alignedRows } from "../plan/print.ts";
 import type { Advice } from "./advice.ts";
 import { configText } from "./config-text.ts";
-import { latencyQuantiles } from "./load/orders.ts";
+import { latencyQuantiles, type RequestShape } from "./load/orders.ts";
 import { type Gain, gainsIn, promisesIn } from "./mixed.ts";
 import type { CompareRun, Measurement, MixedLoad } from "./run.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
@@ -22,9 +22,16 @@ export function compareText(run: CompareRun, advice: Advice | null): string {
     .join("\n");
 }
 
-export function machineText({ machine, at, lengthMs }: CompareRun): string {
+export function machineText({ machine, at, lengthMs, request }: CompareRun): string {
   const quota = machine.quota === null ? "" : `, quota ${machine.quota}`;
-  return `Measured at ${at.slice(0, 16).replace("T", " ")} in ${Math.round(lengthMs / 1_000)} s: ${machine.cpus} CPUs${quota} (${machine.cpu}), Node ${machine.node}, load before ${machine.loadBefore.toFixed(1)}.\n`;
+  return `Measured at ${at.slice(0, 16).replace("T", " ")} in ${Math.round(lengthMs / 1_000)} s: ${machine.cpus} CPUs${quota} (${machine.cpu}), Node ${machine.node}, load before ${machine.loadBefore.toFixed(1)}.${requestText(request)}\n`;
+}
+
+/** Nothing for a plain GET. Values of headers may be secrets, and are not shown. */
+function requestText({ method, headers, body }: RequestShape): string {
+  if (method === "GET" && headers.length === 0) return "";
+  const named = headers.length === 0 ? "" : `, with ${headers.map(({ name }) => name).join(", ")}`;
+  return ` Each request: ${method}${named}${body === "" ? "" : `, ${Buffer.byteLength(body)} bytes`}.`;
 }
 
 function pathText(run: CompareRun, verdict: PathVerdict): string {
@@ -66,31 +73,33 @@ function atOnceText(verdict: PathVerdict): string {
 }
 
 function tableText(run: CompareRun, verdict: PathVerdict, clients: readonly number[]): string {
+  const { path } = verdict;
+  const rows = run.variants
+    .map(({ variant }) => ({ variant, levels: levelsOf(run.measurements, { variant: variant.name, path }) }))
+    .filter(({ levels }) => levels.size > 0);
+  // The most that all of them had: latencies at different numbers of clients are no comparison.
+  const most = clients.findLast((count) => rows.every(({ levels }) => levels.has(count))) ?? clients.at(-1)!;
   const head = [
     "",
     ...clients.map((count) => `${count} client${count === 1 ? "" : "s"}`),
-    "p50",
-    "p99",
-    "CPU each",
+    `p50 at ${most}`,
+    `p99 at ${most}`,
+    `CPU at ${most}`,
     "",
   ];
-  const rows = run.variants.flatMap(({ variant }) => {
-    const levels = levelsOf(run.measurements, { variant: variant.name, path: verdict.path });
-    if (levels.size === 0) return [];
-    const most = levels.get(Math.max(...levels.keys())) ?? [];
-    const cpu = spreadOf(most.flatMap(({ cpuMs }) => cpuMs ?? []));
+  const cells = rows.map(({ variant, levels }) => {
+    const those = levels.get(most) ?? [];
+    const cpu = spreadOf(those.flatMap(({ cpuMs }) => cpuMs ?? []));
     return [
-      [
-        variant.name,
-        ...clients.map((count) => rateText(spreadOf((levels.get(count) ?? []).map(({ perSecond }) => perSecond)))),
-        quantileText(most, 0.5),
-        quantileText(most, 0.99),
-        cpu === null ? "?" : ms(cpu.median),
-        markOf(verdict, variant.name),
-      ],
+      variant.name,
+      ...clients.map((count) => rateText(spreadOf((levels.get(count) ?? []).map(({ perSecond }) => perSecond)))),
+      quantileText(those, 0.5),
+      quantileText(those, 0.99),
+      cpu === null ? "?" : ms(cpu.median),
+      markOf(verdict, variant.name),
     ];
   });
-  return alignedRows([head, ...rows]);
+  return alignedRows([head, ...cells]);
 }
 
 function markOf({ best }: PathVerdict, variant: string): string {

@@ -1,7 +1,7 @@
 // What a compare run has found out: plain data, which is its JSON, and what the report and the advice are made from.
 
 import type { MeasuredService } from "../plan/sources.ts";
-import type { Stream, StreamResult } from "./load/orders.ts";
+import type { RequestShape, Stream, StreamResult } from "./load/orders.ts";
 
 /** A way to serve the application: a model, and with sync where its workers live. */
 export interface Variant {
@@ -123,6 +123,8 @@ export interface CompareRun {
   readonly wasInterrupted: boolean;
   readonly machine: Machine;
   readonly paths: readonly string[];
+  /** What was sent besides a path. */
+  readonly request: RequestShape;
   readonly variants: readonly VariantReport[];
   readonly measurements: readonly Measurement[];
   readonly mixed: readonly MixedLoad[];

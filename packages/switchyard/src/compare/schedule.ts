@@ -33,7 +33,7 @@ export const fullSchedule: Schedule = {
   clients: [1, 4, 16, 64, 256],
   rateShares: [0.5, 0.8],
   warmUpMs: 2_000,
-  closedMs: 1_500,
+  closedMs: 1_200,
   openMs: 3_000,
   atStartMs: 4_000,
   settleMs: 1_000,
@@ -70,9 +70,11 @@ export const quickSchedule: Schedule = {
 /** About how long it takes, for the first line that is printed. */
 export function estimateMs(schedule: Schedule, { variants, paths }: { variants: number; paths: number }): number {
   const { rounds, clients, rateShares, warmUpMs, closedMs, openMs, deadlineMs } = schedule;
-  const startMs = 600;
-  const closed = rounds * (startMs + paths * (warmUpMs / 2 + clients.length * (closedMs + 50)));
-  const open = startMs + paths * (warmUpMs / 2 + rateShares.length * (openMs + 50));
+  // Measured: a server's start and stop, and what each stretch needs besides its length.
+  const startMs = 1_500;
+  const besideMs = 250;
+  const closed = rounds * (startMs + paths * (warmUpMs / 2 + clients.length * (closedMs + besideMs)));
+  const open = rounds * (startMs + paths * (warmUpMs / 2 + rateShares.length * (openMs + besideMs)));
   const sum = variants * (closed + open) + (paths < 2 ? 0 : mixedEstimateMs(schedule));
   return deadlineMs === null ? sum : Math.min(sum, deadlineMs);
 }

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { nowMs } from "../clock.ts";
 import { adminTokenVariable } from "../config/admin-token.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
-import type { Target } from "./load/orders.ts";
+import { plainGet, type RequestShape, type Target } from "./load/orders.ts";
 import type { Failure } from "./run.ts";
 
 const command = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
@@ -32,6 +32,8 @@ export interface SubjectOptions {
   readonly args: readonly string[];
   /** The config file, so that none of the user's is read. */
   readonly config: string;
+  /** What is sent to it besides a path; a plain GET where it is left out. */
+  readonly request?: RequestShape;
   /** Told of the process, so that it ends even when this one is killed. */
   readonly onProcess: (pid: number) => void;
   readonly signal: AbortSignal;
@@ -42,7 +44,7 @@ const linesKept = 40;
 
 /** Resolves with the server once it serves, or with why it does not. */
 export async function startSubject(options: SubjectOptions): Promise<Subject | Failure> {
-  const { app, args, config, onProcess, signal } = options;
+  const { app, args, config, onProcess, signal, request = plainGet } = options;
   const beganAtMs = nowMs();
   const own = ["--config", config, "--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--no-access-log"];
   const child = spawn(process.execPath, [command, "serve", app, ...own, ...args], {
@@ -64,7 +66,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject | F
   }
   const { url, admin } = serving;
   return {
-    target: { host: "127.0.0.1", port: Number(new URL(url).port) },
+    target: { host: "127.0.0.1", port: Number(new URL(url).port), request },
     pid: child.pid ?? -1,
     startMs: nowMs() - beganAtMs,
     status: () => readStatus(admin),

@@ -85,8 +85,14 @@ function badAnswers(measurements: readonly Measurement[]): string[] {
   }
   return Array.from(worst.values(), ({ variant, path, badRatio, stream }) => {
     const statuses = Object.entries(stream.statuses).map(([status, answers]) => `${answers} × ${status}`);
-    return `Under ${variant}, ${(badRatio * 100).toFixed(1)}% of the answers of ${path} under load were not what they should be (${statuses.join(", ")}).`;
+    return `Under ${variant}, ${(badRatio * 100).toFixed(1)}% of the answers of ${path} ${loadText(stream)} were not what they should be (${statuses.join(", ")}).`;
   });
+}
+
+function loadText({ arrivals }: Measurement["stream"]): string {
+  return arrivals.kind === "closed"
+    ? `with ${count(arrivals.clients, "client")}`
+    : `at ${arrivals.perSecond} requests a second`;
 }
 
 function generatorWarnings(measurements: readonly Measurement[]): string[] {

@@ -96,6 +96,21 @@ test("a path that answers 500, one that answers 404, and one that changes are sa
   assert.match(stdout, /^! \/changes answers something else at another time/m);
 });
 
+test("a method, a header and a body are sent with every request, and the header's value is shown nowhere", async (t) => {
+  const request = ["--body", '{"text":"hello"}', "--header", "Authorization: Bearer of-nobody-else"];
+  const given = [app, "--path", "/echo", ...request, "--models", "async", "--quick", "--json", "run.json"];
+  const { ended, cwd } = start(t, given);
+  const { exitCode, stdout, stderr } = await ended;
+  assert.equal(exitCode, 0, stderr);
+  assert.match(stdout, /Each request: POST, with Authorization, Content-Type, 16 bytes\.$/m);
+  // It answers 401 without the header, 415 without the type, and 400 to another body.
+  const text = readFileSync(join(cwd, "run.json"), "utf8");
+  assert.ok(!text.includes("of-nobody-else") && !stdout.includes("of-nobody-else"));
+  const { measurements } = jsonOf(join(cwd, "run.json"));
+  assert.ok(measurements.length > 0 && measurements.every(({ badRatio }) => badRatio === 0));
+  assert.deepEqual([...new Set(measurements.flatMap(({ stream }) => Object.keys(stream.statuses)))], ["200"]);
+});
+
 test("when no path can be measured, compare ends with SY_COMPARE_NOTHING", async (t) => {
   const { ended } = start(t, [app, "--path", "/fails", "--models", "async", "--quick"]);
   const { exitCode, stderr } = await ended;
@@ -139,6 +154,11 @@ for (const [args, code, saw] of [
   [[app, "--path", "//example.com/"], "SY_COMPARE_TARGET", /names a host/],
   [[app, "--path", "search"], "SY_OPTION_VALUE", /begins with \//],
   [[app, "--path", "/a b"], "SY_OPTION_VALUE", /no spaces/],
+  [[app, "--method", "HEAD"], "SY_OPTION_VALUE", /takes GET, POST/],
+  [[app, "--method", "GET", "--body", "x"], "SY_OPTION_VALUE", /a GET has no body/],
+  [[app, "--header", "Authorization"], "SY_OPTION_VALUE", /a name, a colon and a value/],
+  [[app, "--header", "X: a\r\nY: b"], "SY_OPTION_VALUE", /a name, a colon and a value/],
+  [[app, "--header", "Host: example.com"], "SY_OPTION_VALUE", /compare writes itself/],
   [[app, "--models", "fast"], "SY_OPTION_VALUE", /"fast"/],
   [[app, "other.js"], "SY_UNKNOWN_OPTION", /one application/],
   [["missing.js"], "SY_APP_MISSING", /missing\.js does not exist/],

@@ -124,3 +124,49 @@ test("several streams are sent at once, and each has its own figures", async (t)
   assert.ok(slow.quantilesMs[0]! >= 49 && fast.quantilesMs[0]! < slow.quantilesMs[0]!);
   assert.ok(fast.answered > slow.answered);
 });
+
+test("every request has the method, the headers and the body that were asked for, and its length", async (t) => {
+  const seen = new Set<string>();
+  const target = await serve(t, async (request, response) => {
+    let body = "";
+    for await (const piece of request) body += String(piece);
+    const { "content-length": length, "x-key": key, accept } = request.headers;
+    seen.add(JSON.stringify({ method: request.method, length, key, accept, body }));
+    response.end("ok");
+  });
+  const headers = [
+    { name: "X-Key", value: "of ours" },
+    { name: "Accept", value: "text/plain" },
+  ];
+  const request = { method: "POST", headers, body: '{"city":"Köln"}' };
+  const [result] = (await load(t, { ...target, request }, [closed("/", 3)])).streams;
+  assert.ok(result!.answered > 3);
+  assert.deepEqual(
+    [...seen].map((each) => JSON.parse(each)),
+    [{ method: "POST", length: "16", key: "of ours", accept: "text/plain", body: request.body }],
+  );
+});
+
+test("a load that is cut answers with what it has seen by then", async (t) => {
+  const began = Promise.withResolvers<void>();
+  const target = await serve(t, () => began.resolve());
+  const generator = startGenerator();
+  t.after(() => generator.close());
+  // Neither the load nor its patience would end within the test's time.
+  const running = generator.run({ target, streams: [closed("/", 2)], lengthMs: 1e9, patienceMs: 1e9 });
+  await began.promise;
+  generator.cut();
+  const [seen] = (await running).streams;
+  assert.deepEqual([seen?.answered, seen?.unanswered], [0, 2]);
+});
+
+test("latencies are of answers with the expected status: what was refused at once makes nothing look quick", async (t) => {
+  let asked = 0;
+  const target = await serve(t, (_request, response) => {
+    if (++asked % 2 === 0) response.writeHead(503).end();
+    else setTimeout(() => response.end("ok"), 30);
+  });
+  const [seen] = (await load(t, target, [{ ...closed("/", 1), expected: 200 }])).streams;
+  assert.ok(seen !== undefined && seen.statuses["503"]! > 0);
+  assert.ok(seen.quantilesMs[0]! >= 29, `${seen.quantilesMs[0]} ms`);
+});

@@ -1,6 +1,6 @@
 // A compare run made of given figures, to see what is concluded from them.
 
-import { latencyQuantiles } from "../../src/compare/load/orders.ts";
+import { latencyQuantiles, plainGet } from "../../src/compare/load/orders.ts";
 import type { CompareRun, Measurement, VariantReport } from "../../src/compare/run.ts";
 
 export interface MadePath {
@@ -35,6 +35,7 @@ export function madeRun(paths: readonly MadePath[], parts: Partial<CompareRun> =
       loadBefore: 0,
     },
     paths: paths.map(({ path }) => path),
+    request: plainGet,
     variants: names.map((name) => reportOf(name, paths)),
     measurements: paths.flatMap((path) => measurementsOf(path)),
     mixed: [],

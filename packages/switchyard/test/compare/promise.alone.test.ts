@@ -15,6 +15,7 @@ import { advise } from "../../src/compare/advice.ts";
 import { compare } from "../../src/compare/compare.ts";
 import { writeAdvice } from "../../src/compare/config-file.ts";
 import { startGenerator } from "../../src/compare/load/generator.ts";
+import { plainGet } from "../../src/compare/load/orders.ts";
 import { type Gain, gainsIn, mixedStreams, runMixed } from "../../src/compare/mixed.ts";
 import type { CompareRun, MixedLoad, MixedStretch } from "../../src/compare/run.ts";
 import { quickSchedule, type Schedule } from "../../src/compare/schedule.ts";
@@ -49,7 +50,7 @@ test("following compare's advice on the example application beats the default by
     return file;
   };
   const run = await compare({
-    ...{ app, schedule, configFile, signal },
+    ...{ app, schedule, configFile, signal, request: plainGet },
     paths: [waits, computes],
     variants: variantsFor(["sync-threads", "async"], 2),
     isQuick: true,

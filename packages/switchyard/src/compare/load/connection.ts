@@ -1,10 +1,10 @@
-// One kept-alive connection of the load generator: sends a GET, and finds where its answer ends (RFC 9112 §6).
+// One kept-alive connection of the load generator: sends a request, and finds where its answer ends (RFC 9112 §6).
 //
 // It does for a client that only counts what an HTTP library does in several times the CPU time, and the load generator shares
 // its machine with the server. It keeps nothing of a body. Only ever talks to servers that this command started.
 
 import { connect, type Socket } from "node:net";
-import type { Target } from "./orders.ts";
+import { plainGet, type Target } from "./orders.ts";
 
 export interface Answered {
   readonly status: number;
@@ -45,7 +45,7 @@ export class Connection {
   }
 
   #connect(): Socket {
-    const socket = connect({ ...this.#target, noDelay: true });
+    const socket = connect({ host: this.#target.host, port: this.#target.port, noDelay: true });
     socket.on("data", (chunk: Buffer) => this.#onData(socket, chunk));
     socket.on("error", () => {});
     socket.on("close", () => {
@@ -74,8 +74,13 @@ export class Connection {
   }
 }
 
-export function requestFor({ host, port }: Target, path: string): Buffer {
-  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\nAccept: */*\r\n\r\n`, "latin1");
+export function requestFor({ host, port, request = plainGet }: Target, path: string): Buffer {
+  const { method, headers, body } = request;
+  const accepts = headers.some(({ name }) => name.toLowerCase() === "accept") ? "" : "Accept: */*\r\n";
+  const own = headers.map(({ name, value }) => `${name}: ${value}\r\n`).join("");
+  const length = method === "GET" ? "" : `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  const head = `${method} ${path} HTTP/1.1\r\nHost: ${host}:${port}\r\n${accepts}${own}${length}\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), Buffer.from(body)]);
 }
 
 type Body = { is: "length"; left: number } | { is: "chunked"; parser: ChunkParser } | { is: "until-close" };

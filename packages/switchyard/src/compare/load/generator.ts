@@ -7,6 +7,8 @@ import type { LoadOrder, LoadResult } from "./orders.ts";
 export interface Generator {
   /** Runs a load; rejects when the generator is closed meanwhile. */
   run(order: LoadOrder): Promise<LoadResult>;
+  /** Ends the load that runs now, if any; `run` resolves with what it has seen by then. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,9 @@ export function startGenerator(): Generator {
       pending = Promise.withResolvers<LoadResult>();
       thread.postMessage(order);
       return pending.promise;
+    },
+    cut() {
+      if (pending !== null) thread.postMessage("cut");
     },
     async close() {
       await thread.terminate();

@@ -6,19 +6,30 @@ import { nowMs } from "../../clock.ts";
 import type { LoadOrder, LoadResult } from "./orders.ts";
 import { startStream } from "./streams.ts";
 
-parentPort?.on("message", async (order: LoadOrder) => {
-  parentPort?.postMessage(await run(order));
+/** Ends the load that runs, which answers with what it has seen by then. */
+let cut: () => void = () => {};
+
+parentPort?.on("message", async (order: LoadOrder | "cut") => {
+  if (order === "cut") cut();
+  else parentPort?.postMessage(await run(order));
 });
 
 async function run({ target, streams, lengthMs, patienceMs }: LoadOrder): Promise<LoadResult> {
   const busyBefore = performance.eventLoopUtilization();
   const beganAtMs = nowMs();
   const running = streams.map((stream) => startStream(target, stream));
-  await pause(lengthMs);
+  const isCut = Promise.withResolvers<void>();
+  let patienceEndsAtMs = Number.POSITIVE_INFINITY;
+  cut = () => {
+    patienceEndsAtMs = 0;
+    isCut.resolve();
+  };
+  await Promise.race([pause(lengthMs), isCut.promise]);
   for (const each of running) each.stop();
   const endedAtMs = nowMs();
   const { utilization } = performance.eventLoopUtilization(busyBefore);
-  while (running.some((each) => each.isWaiting()) && nowMs() < endedAtMs + patienceMs) await pause(5);
+  patienceEndsAtMs = Math.min(patienceEndsAtMs, endedAtMs + patienceMs);
+  while (running.some((each) => each.isWaiting()) && nowMs() < patienceEndsAtMs) await pause(5);
   return {
     lengthMs: endedAtMs - beganAtMs,
     streams: running.map((each) => each.finish()),

@@ -3,11 +3,25 @@
 export interface Target {
   readonly host: string;
   readonly port: number;
+  /** What is sent besides the path; a plain GET where it is left out. */
+  readonly request?: RequestShape;
 }
+
+/** The same for every path. */
+export interface RequestShape {
+  readonly method: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Empty: none. */
+  readonly body: string;
+}
+
+export const plainGet: RequestShape = { method: "GET", headers: [], body: "" };
 
 /** Requests for one path, all alike. */
 export interface Stream {
   readonly path: string;
+  /** The status that its answers are to have: latencies are of these alone. Left out: of all. */
+  readonly expected?: number;
   readonly arrivals:
     | {
         readonly kind: "closed" /** Clients; each sends when its last request is answered. */;
@@ -45,7 +59,7 @@ export interface StreamResult {
   readonly unanswered: number;
   /** Bytes of the bodies. */
   readonly bytes: number;
-  /** In milliseconds, those without an answer included. */
+  /** Of answers with the expected status, and of requests without an answer; in milliseconds. */
   readonly meanMs: number;
   readonly quantilesMs: Quantiles;
 }

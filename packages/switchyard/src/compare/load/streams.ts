@@ -35,6 +35,7 @@ export function startStream(target: Target, stream: Stream): RunningStream {
 
 /** What both kinds count. */
 class Counts {
+  readonly #expected: number | undefined;
   readonly #latencies = createHistogram({ figures: 3 });
   readonly #statuses = new Map<number, number>();
   #answered = 0;
@@ -44,11 +45,16 @@ class Counts {
   isCounting = true;
   broken = 0;
 
+  constructor({ expected }: Stream) {
+    this.#expected = expected;
+  }
+
   answer({ status, bytes }: Answered, latencyMs: number): void {
     this.#statuses.set(status, (this.#statuses.get(status) ?? 0) + 1);
     this.#bytes += bytes;
     if (this.isCounting) this.#answered++;
-    this.#record(latencyMs);
+    // A refusal is quick, and no answer to what was asked.
+    if (this.#expected === undefined || status === this.#expected) this.#record(latencyMs);
   }
 
   #record(latencyMs: number): void {
@@ -83,13 +89,14 @@ class ClosedStream implements RunningStream {
   readonly behindMs = 0;
   readonly #stream: Stream;
   readonly #request: Buffer;
-  readonly #counts = new Counts();
+  readonly #counts: Counts;
   readonly #connections: Connection[];
   /** When each client's request was sent; absent while it has none. */
   readonly #sentAtMs = new Map<Connection, number>();
 
   constructor(target: Target, stream: Stream, clients: number) {
     this.#stream = stream;
+    this.#counts = new Counts(stream);
     this.#request = requestFor(target, stream.path);
     const events = {
       onAnswer: (connection: Connection, answered: Answered) => {
@@ -136,7 +143,7 @@ class OpenStream implements RunningStream {
   readonly #stream: Stream;
   readonly #target: Target;
   readonly #request: Buffer;
-  readonly #counts = new Counts();
+  readonly #counts: Counts;
   readonly #idle: Connection[] = [];
   readonly #all: Connection[] = [];
   /** When the request on each connection was due. */
@@ -151,6 +158,7 @@ class OpenStream implements RunningStream {
   constructor(target: Target, stream: Stream, perSecond: number) {
     this.#target = target;
     this.#stream = stream;
+    this.#counts = new Counts(stream);
     this.#request = requestFor(target, stream.path);
     this.#gapMs = 1_000 / perSecond;
     this.#timer = setTimeout(() => this.#tick(), 1);

@@ -69,14 +69,21 @@ function gainsSection(run: CompareRun, advice: Advice): string {
 /** A bar for each config and moment: what is advised comes last. */
 function sidesChart(title: string, gains: readonly Gain[], format: (value: number) => string): string {
   const side = ({ perSecond, p99Ms }: Gain) => (format === ms ? p99Ms : perSecond);
-  const bar = (name: string, place: number, { median }: Spread): Bar => ({
+  const bar = (name: string, place: number, { median, min, max, count }: Spread): Bar => ({
     ...{ name, place, parts: [{ value: median, kind: "" }] },
-    said: format(median),
+    said:
+      count === 1 ? format(median) : `${format(median)} (${Number(min.toPrecision(3))}-${Number(max.toPrecision(3))})`,
   });
   const bars = (["at start", "later"] as const).flatMap((when) => {
     const those = gains.filter((gain) => gain.when === when);
     const label = (name: string) => (when === "at start" ? `${name}, at start` : `${name}, later`);
-    const before = those.map((gain) => bar(label(gain.against), gain.against === "default" ? 1 : 2, side(gain).before));
+    const before = those.map((gain) =>
+      bar(
+        label(gain.against === "default" ? "default" : "no lane"),
+        gain.against === "default" ? 1 : 2,
+        side(gain).before,
+      ),
+    );
     return those[0] === undefined ? [] : [...before, bar(label("advised"), 3, side(those[0]).advised)];
   });
   return barChart({ title, bars });
@@ -114,8 +121,8 @@ ${figure(
   closedChart(run, path, "Answers in a second", ({ perSecond }) => perSecond, perSecondText),
   "Closed loop: each client sends when it is answered. A line through a point is the spread of its rounds.",
 )}
-${figure("Latency: half (p50) of the requests", closedChart(run, path, "p50", at(0.5), ms, "log"), "")}
-${figure("Latency: all but one in a hundred (p99)", closedChart(run, path, "p99", at(0.99), ms, "log"), "")}
+${figure("Latency: half (p50) of the requests", closedChart(run, path, "p50", at(0.5), timeText, "log"), "")}
+${figure("Latency: all but one in a hundred (p99)", closedChart(run, path, "p99", at(0.99), timeText, "log"), "")}
 ${openFigures(run, path).join("\n")}
 ${timeFigure(run, path)}
 ${switchesFigure(run, path)}
@@ -192,12 +199,12 @@ function openFigures(run: CompareRun, path: string): string[] {
       steps: shownQuantiles.map(percentText),
       series,
       scale: "log",
-      format: ms,
+      format: timeText,
     });
     return figure(
       `Latencies at ${rate(perSecond)} requests/s`,
       chart,
-      "Open loop: sent at this rate, whatever becomes of the answers.",
+      "Open loop: sent at this rate, whatever becomes of the answers. Of what was refused or failed nothing is drawn.",
     );
   });
 }
@@ -222,7 +229,7 @@ function timeFigure(run: CompareRun, path: string): string {
         { value: shown, kind: "cpu" },
         { value: wall - shown, kind: "wait" },
       ],
-      said: `${ms(cpu.median)} of ${ms(wall)}`,
+      said: cpu.median >= wall ? `all of ${ms(wall)}` : `${ms(cpu.median)} of ${ms(wall)}`,
     };
   });
   return bars.length === 0
@@ -341,6 +348,11 @@ function bytesPerTask(run: CompareRun, variant: string): number | null {
 
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 1024 ** 2)} MiB`;
+}
+
+/** "200 ms", "5 s": for the ends of an axis. */
+function timeText(value: number): string {
+  return value >= 1_000 ? `${Number((value / 1_000).toPrecision(3))} s` : ms(value);
 }
 
 function perSecondText(value: number): string {
