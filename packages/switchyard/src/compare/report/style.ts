@@ -16,7 +16,7 @@ p { margin: .35rem 0; }
 .advice strong { font-size: 1.15rem; }
 .warnings { padding: .75rem 1.25rem; border: 1px solid var(--line); border-radius: .5rem; }
 .warnings ul, .advice ul { margin: .35rem 0; padding-left: 1.2rem; }
-pre { overflow-x: auto; background: light-dark(#f3f4f6, #111316); border-radius: .4rem; padding: .75rem 1rem; font-size: .88rem; }
+pre { overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; background: light-dark(#f3f4f6, #111316); border-radius: .4rem; padding: .75rem 1rem; font-size: .88rem; }
 code { font-size: .92em; overflow-wrap: anywhere; }
 .charts { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); margin: 1rem 0; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1rem .75rem; min-width: 0; }
