@@ -15,6 +15,7 @@ import type { ErrorReport } from "../errors.ts";
 import type {
   BlockedReport,
   DeathReport,
+  Dropped,
   LaneWorkersSnapshot,
   RequestBrief,
   RequestCounts,
@@ -158,6 +159,8 @@ export type FromWorker =
       readonly totals: RequestCounts;
       /** The same by lane, with how long they took. */
       readonly traffic: readonly LaneTraffic[];
+      /** Since its start, where clients' connections are. */
+      readonly dropped: Dropped;
       /** From the pool's process: the lanes with workers of their own, and how many of these were replaced. */
       readonly lanes?: readonly LaneWorkersSnapshot[];
       readonly restarts?: number;

@@ -121,7 +121,13 @@ async function runLoopWorker(parent: Parent): Promise<void> {
     latest: account.oldest(3),
   });
   const report = () =>
-    parent.send({ type: "report", workers: [snapshot()], totals: account.counts(), traffic: account.traffic() });
+    parent.send({
+      type: "report",
+      workers: [snapshot()],
+      totals: account.counts(),
+      traffic: account.traffic(),
+      dropped: { accessLines: accessLog?.dropped ?? 0, spans: tracing?.dropped ?? 0 },
+    });
   const reports = setInterval(() => void report(), reportEveryMs).unref();
   let isStopping = false;
   parent.onStop = async (withinMs, handsOver) => {

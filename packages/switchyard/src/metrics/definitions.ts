@@ -22,7 +22,7 @@ interface Definition {
   readonly name: string;
   /** What it is, in whole sentences. */
   readonly help: string;
-  readonly unit: "seconds" | "bytes" | "requests" | "workers" | "ratio" | "restarts" | "1";
+  readonly unit: "seconds" | "bytes" | "requests" | "workers" | "ratio" | "restarts" | "lines" | "spans" | "1";
   readonly labels: readonly string[];
 }
 
@@ -224,6 +224,22 @@ export const metricDefinitions: readonly MetricDefinition[] = [
     labels: [],
     help: "Times that a loop was found held for longer than --blocked-threshold; the log says by which line.",
     read: ({ blockedCount }) => [{ labels: {}, value: blockedCount }],
+  },
+  {
+    name: "switchyard_access_lines_dropped_total",
+    type: "counter",
+    unit: "lines",
+    labels: [],
+    help: "Lines of the access log that were not written, because whoever reads stdout, or the disk, was too slow.",
+    read: ({ dropped }) => [{ labels: {}, value: dropped.accessLines }],
+  },
+  {
+    name: "switchyard_spans_dropped_total",
+    type: "counter",
+    unit: "spans",
+    labels: [],
+    help: "Spans that were not delivered: the collector was away for too long, refused them, or was too slow.",
+    read: ({ dropped }) => [{ labels: {}, value: dropped.spans }],
   },
   {
     name: "switchyard_worker_deaths_total",

@@ -229,12 +229,33 @@ export interface ServerStatus {
   readonly blocked: readonly BlockedReport[];
   /** All of them since the start of the server, each time that one was told of. */
   readonly blockedCount: number;
+  /** Since the start of the server, what processes that have ended had dropped included. */
+  readonly dropped: Dropped;
   /** CPU time by worker number since the start of the server, in milliseconds, that of workers that have ended included. */
   readonly cpuMs: Readonly<Record<number, number>>;
   /** Every lane, the one of all other requests last. */
   readonly lanes: readonly LaneSnapshot[];
   /** Under model auto: the routes that run in sync workers for now. */
   readonly moves: readonly MoveSnapshot[];
+}
+
+/** What was to be written or sent, and was not, because whoever was to take it was too slow or refused it. */
+export interface Dropped {
+  /** Lines of the access log. */
+  readonly accessLines: number;
+  /** Spans of requests. */
+  readonly spans: number;
+}
+
+export const noneDropped: Dropped = { accessLines: 0, spans: 0 };
+
+export function sumOfDropped(counts: Iterable<Dropped>): Dropped {
+  const sum = { ...noneDropped };
+  for (const { accessLines, spans } of counts) {
+    sum.accessLines += accessLines;
+    sum.spans += spans;
+  }
+  return sum;
 }
 
 export const noRequests: RequestCounts = { begun: 0, inFlight: 0, answered: 0, failed: 0, aborted: 0, refused: 0 };

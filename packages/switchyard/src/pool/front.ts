@@ -12,7 +12,7 @@ import type { StartOrder } from "../ipc/messages.ts";
 import { LaneMatcher } from "../lanes/match.ts";
 import { createAccessLog } from "../log/access.ts";
 import { createLogger } from "../log/logger.ts";
-import type { RequestCounts } from "../metrics/snapshot.ts";
+import type { Dropped, RequestCounts } from "../metrics/snapshot.ts";
 import type { LaneMeter, LaneTraffic } from "../metrics/traffic.ts";
 import type { RequestTracing } from "../tracing/open.ts";
 import type { Balancer } from "./balancer.ts";
@@ -24,6 +24,12 @@ import { firstExtraFd } from "./process-handle.ts";
 /** How long the last answers have to reach their clients, in milliseconds. */
 const lastAnswersWithinMs = 500;
 
+interface Counts {
+  readonly totals: RequestCounts;
+  readonly traffic: readonly LaneTraffic[];
+  readonly dropped: Dropped;
+}
+
 /** Where requests come from. */
 export interface Front {
   /** Takes requests from now on. May be called again. */
@@ -33,7 +39,7 @@ export interface Front {
    * With `handsOver` idle connections are left to their clients. */
   drain(withinMs: number, handsOver: boolean): Promise<void>;
   /** Requests of the clients that it has itself, or null when others count them. */
-  counts(): { readonly totals: RequestCounts; readonly traffic: readonly LaneTraffic[] } | null;
+  counts(): Counts | null;
   close(): Promise<void>;
 }
 
@@ -97,7 +103,11 @@ export function listenerFront({ order, lanes, tracing }: FrontParts & { tracing:
       await listener.drain({ leavesIdle: handsOver });
       clearTimeout(deadline);
     },
-    counts: () => ({ totals: account.counts(), traffic: account.traffic() }),
+    counts: () => ({
+      totals: account.counts(),
+      traffic: account.traffic(),
+      dropped: { accessLines: accessLog?.dropped ?? 0, spans: tracing?.dropped ?? 0 },
+    }),
     close: async () => {
       await Promise.all([accessLog?.close(), tracing?.close()]);
     },

@@ -12,7 +12,7 @@ import { failToStart } from "../ipc/failure.ts";
 import type { FromWorker, PoolChange } from "../ipc/messages.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
 import { createLogger } from "../log/logger.ts";
-import { noRequests } from "../metrics/snapshot.ts";
+import { noneDropped, noRequests } from "../metrics/snapshot.ts";
 import { openTracing } from "../tracing/open.ts";
 import type { Front } from "./front.ts";
 import { linksFront, listenerFront } from "./front.ts";
@@ -84,6 +84,7 @@ async function runPool(parent: Parent): Promise<void> {
       workers: [...lanes.values()].flatMap((lane) => lane.workerSnapshots(isStopping)),
       totals: counts?.totals ?? noRequests,
       traffic: counts?.traffic ?? [],
+      dropped: counts?.dropped ?? noneDropped,
       lanes: [...lanes.values()].map((lane) => lane.snapshot()),
       restarts: [...lanes.values()].reduce((sum, { restarts }) => sum + restarts, goneRestarts),
     });
@@ -131,6 +132,8 @@ async function runPool(parent: Parent): Promise<void> {
       for (const lane of lanes.values()) lane.killBusy("its request was not done by the deadline");
     await Promise.all([...lanes.values()].map((lane) => lane.stop(Math.max(0, stopByMs - nowMs()))));
     await front.close();
+    // The end of the access log and of the spans may have dropped some.
+    await report();
     process.exit(0);
   };
 

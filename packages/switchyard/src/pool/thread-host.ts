@@ -7,7 +7,15 @@
 import { reportOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, LastWords, StartOrder } from "../ipc/messages.ts";
 import type { Parent } from "../ipc/parent.ts";
-import { afterDeath, noRequests, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
+import {
+  afterDeath,
+  type Dropped,
+  noneDropped,
+  noRequests,
+  type RequestCounts,
+  sumOf,
+  sumOfDropped,
+} from "../metrics/snapshot.ts";
 import { type LaneTraffic, sumOfTraffic, trafficAfterDeath } from "../metrics/traffic.ts";
 import { deathOf, deathReport } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
@@ -18,6 +26,7 @@ import type { ThreadShares } from "./thread-shares.ts";
 interface Gone {
   readonly totals: RequestCounts;
   readonly traffic: readonly LaneTraffic[];
+  readonly dropped: Dropped;
 }
 
 type Report = FromWorker & { type: "report" };
@@ -67,7 +76,7 @@ export function hostThreads(parent: Parent, entry: URL, { thresholdMs, shares }:
   const killed = new Set<ThreadHandle>();
   const words = new Map<ThreadHandle, LastWords>();
   const reports = new Map<ThreadHandle, Report>();
-  let gone: Gone = { totals: noRequests, traffic: [] };
+  let gone: Gone = { totals: noRequests, traffic: [], dropped: noneDropped };
   const onMessage = (thread: ThreadHandle, message: FromWorker) => {
     switch (message.type) {
       case "ready":
@@ -144,6 +153,7 @@ function reportOfAll(reports: readonly Report[], gone: Gone): Report {
     workers: reports.flatMap(({ workers }) => workers),
     totals: sumOf([gone.totals, ...reports.map(({ totals }) => totals)]),
     traffic: sumOfTraffic([gone.traffic, ...reports.map(({ traffic }) => traffic)]),
+    dropped: sumOfDropped([gone.dropped, ...reports.map(({ dropped }) => dropped)]),
   };
 }
 
@@ -151,6 +161,7 @@ function afterThreadDeath(gone: Gone, last: Report): Gone {
   return {
     totals: sumOf([gone.totals, afterDeath(last.totals)]),
     traffic: sumOfTraffic([gone.traffic, trafficAfterDeath(last.traffic)]),
+    dropped: sumOfDropped([gone.dropped, last.dropped]),
   };
 }
 

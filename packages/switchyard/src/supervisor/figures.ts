@@ -5,10 +5,13 @@ import { nowMs } from "../clock.ts";
 import type { FromWorker } from "../ipc/messages.ts";
 import {
   afterDeath,
+  type Dropped,
   type LaneWorkersSnapshot,
+  noneDropped,
   noRequests,
   type RequestCounts,
   sumOf,
+  sumOfDropped,
   type WorkerSnapshot,
 } from "../metrics/snapshot.ts";
 import { type LaneLatency, type LaneTraffic, latencyOf, sumOfTraffic, trafficAfterDeath } from "../metrics/traffic.ts";
@@ -19,6 +22,7 @@ interface Sums {
   readonly totals: RequestCounts;
   readonly traffic: readonly LaneTraffic[];
   readonly restarts: number;
+  readonly dropped: Dropped;
 }
 
 /** Latencies are those of this many milliseconds. */
@@ -29,7 +33,7 @@ const keepEveryMs = 1_000;
 export class Figures<Member> {
   readonly #reports = new Map<Member, Report>();
   readonly #cpu = new CpuTimes();
-  #gone: Sums = { totals: noRequests, traffic: [], restarts: 0 };
+  #gone: Sums = { totals: noRequests, traffic: [], restarts: 0, dropped: noneDropped };
   /** The traffic as it was, oldest first. */
   #past: { readonly atMs: number; readonly traffic: readonly LaneTraffic[] }[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -53,11 +57,12 @@ export class Figures<Member> {
     const report = this.#reports.get(member);
     if (report === undefined) return null;
     this.#reports.delete(member);
-    const { totals, traffic, restarts } = this.#gone;
+    const { totals, traffic, restarts, dropped } = this.#gone;
     this.#gone = {
       totals: sumOf([totals, afterDeath(report.totals)]),
       traffic: sumOfTraffic([traffic, trafficAfterDeath(report.traffic)]),
       restarts: restarts + (report.restarts ?? 0),
+      dropped: sumOfDropped([dropped, report.dropped]),
     };
     return report;
   }
@@ -88,6 +93,10 @@ export class Figures<Member> {
   /** Restarts that members have told of. */
   restarts(): number {
     return this.#each(({ restarts }) => restarts ?? 0).reduce((sum, each) => sum + each, this.#gone.restarts);
+  }
+
+  dropped(): Dropped {
+    return sumOfDropped([this.#gone.dropped, ...this.#each(({ dropped }) => dropped)]);
   }
 
   workers(): WorkerSnapshot[] {

@@ -484,6 +484,7 @@ class Supervisor implements ServerControl {
       startedAtMs: this.#startedAtMs,
       traffic: figures.traffic(),
       latency: figures.latency(),
+      dropped: figures.dropped(),
       cpuMs: figures.cpuMs(),
       deaths: this.#deaths.recent,
       blocked: this.#blocked.recent,

@@ -38,6 +38,8 @@ export interface RequestSpan {
 export interface RequestTracing {
   /** Notes what the application may change of a request. Null: this one gets no span. */
   begin(request: IncomingMessage, remote: string | undefined): RequestSpan | null;
+  /** Spans that were not delivered and will not be. */
+  readonly dropped: number;
   /** Sends what is left, within a second. */
   close(): Promise<void>;
 }
@@ -94,6 +96,9 @@ export function createTracing(settings: TracingSettings, log: Log): RequestTraci
           );
         },
       };
+    },
+    get dropped() {
+      return exporter.dropped;
     },
     close: () => exporter.close(closeWithinMs),
   };

@@ -124,6 +124,8 @@ for (const { name, args, model } of shapes) {
     await server.get("/not-there");
     await held;
     for (let i = 0; i < 9; i++) assert.equal((await server.get("/not-there")).status, 404);
+    // One is on its way, and one waits.
+    await server.waitForStatus(({ dropped }) => dropped.spans === 8);
     assert.equal(await server.stop(), 0);
     const told = server.lines.filter(({ msg }) => msg?.startsWith("Spans are not all delivered"));
     assert.equal(told.at(-1)?.droppedInAll, 10);
