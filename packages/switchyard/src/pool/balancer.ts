@@ -5,6 +5,7 @@
 //   offer ──a worker has room──────────────► assign ──► in a worker ──► answered, failed, or left by its client
 //     │                                       ▲
 //     ├──none has──► queued ──a worker has room
+//     │                ├──sent ahead to a busy thread (ahead.ts): in a worker when that claims it, else queued again
 //     │                ├──withdraw: its client hangs up──► taken out, never run
 //     │                └──over queueTimeoutMs──► 503
 //     └──queue at its limit──► 503
@@ -18,7 +19,7 @@ import type { Log } from "../log/log.ts";
 import type { QueueSnapshot } from "../metrics/snapshot.ts";
 import type { Sendable } from "./ahead.ts";
 import { Queue } from "./queue.ts";
-import type { Described, InWorker, SyncWorker } from "./sync-worker.ts";
+import { aheadForMs, type Described, type InWorker, type SyncWorker } from "./sync-worker.ts";
 import type { RequestChannel } from "./worker-handle.ts";
 
 /** A request, as far as the balancer knows it. */
@@ -63,12 +64,6 @@ export interface BalancerOptions {
 
 /** How long a worker with other requests has to end one that was given up, before it is held to be stuck, in milliseconds. */
 const stuckAfterMs = 3_000;
-
-/**
- * For how long a worker may have the request before while others are on offer to it, in milliseconds: these are taken back
- * then, at most as long again after it.
- */
-const aheadForMs = 1;
 
 const largestId = 2 ** 31 - 1;
 
@@ -284,7 +279,7 @@ export class Balancer {
     const nowIsMs = nowMs();
     for (const worker of this.#workers) {
       if (worker.ahead === null || worker.ahead.size === 0) continue;
-      if (nowIsMs - worker.begunAtMs >= aheadForMs) this.#takeBack(worker);
+      if (worker.isLong(nowIsMs)) this.#takeBack(worker);
       if (worker.ahead.size > 0) isAnyLeft = true;
     }
     this.#giveAll();

@@ -22,6 +22,12 @@ export interface Described {
   line(): { readonly method: string; readonly url: string };
 }
 
+/**
+ * For how long a worker may have a request while others are on offer to it, in milliseconds: these are taken back then, at
+ * most as long again after it.
+ */
+export const aheadForMs = 1;
+
 export class SyncWorker {
   readonly number: number;
   readonly member: Member;
@@ -65,15 +71,16 @@ export class SyncWorker {
     return !this.isLeaving && !this.isCondemned && this.requests.size + this.givenUp.size < this.capacity;
   }
 
-  /** Another request may be put on offer to it. */
+  /** Another request may be put on offer to it: it has one, which may still turn out short. */
   get mayGetAhead(): boolean {
     if (this.ahead === null || this.isLeaving || this.isCondemned) return false;
-    return this.requests.size === 1 && this.givenUp.size === 0 && this.ahead.hasRoom;
+    if (this.requests.size !== 1 || this.givenUp.size > 0) return false;
+    return this.ahead.hasRoom && !this.isLong(nowMs());
   }
 
-  /** When it began the last of its requests, as far as is known here, in milliseconds of the clock. */
-  get begunAtMs(): number {
-    return this.#latest?.atMs ?? 0;
+  /** The request that it began last, as far as is known here, is longer in it than others are to wait behind it. */
+  isLong(nowMs: number): boolean {
+    return nowMs - (this.#latest?.atMs ?? 0) >= aheadForMs;
   }
 
   /** It has nothing to run. */

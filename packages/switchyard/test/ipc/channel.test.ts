@@ -51,6 +51,22 @@ for (const [kind, connect] of Object.entries(kinds)) {
     assert.deepEqual((await back).map(plain), sent.map(plain));
   });
 
+  test(`${kind}: short and long messages by the thousand, answered while they come, keep their order`, async (t) => {
+    const [near, far] = await connect(t);
+    const count = 3_000;
+    // Every now and then one that is too long for a ring, and in all more than a ring holds.
+    const pieceOf = (id: number) => Buffer.alloc(id % 50 === 0 ? 40_000 : id % 7 === 0 ? 900 : 0, id % 251);
+    far.onMessage = ({ id, piece }) => far.send({ id, piece: piece! });
+    const back = gather(near, count);
+    for (let id = 1; id <= count; id++) near.send({ id, piece: pieceOf(id) });
+    const notes = await back;
+    assert.deepEqual(
+      notes.map(({ id }) => id),
+      Array.from({ length: count }, (_, index) => index + 1),
+    );
+    for (const { id, piece } of notes) assert.ok(pieceOf(id).equals(piece as Uint8Array), `piece of ${id}`);
+  });
+
   test(`${kind}: a piece of a larger buffer arrives alone, and the sender's buffer stays as it was`, async (t) => {
     const [near, far] = await connect(t);
     const whole = Buffer.from("0123456789");
