@@ -65,7 +65,7 @@ async function runPeers(words: readonly string[]) {
 
 async function runRows(names: readonly string[]) {
   const isNamed = ({ id }: Row) => names.some((name) => (name.endsWith("-") ? id.startsWith(name) : id === name));
-  const chosen = names.length === 0 ? rows : rows.filter(isNamed);
+  const chosen = rows.filter((row) => (names.length === 0 ? row.isOnlyNamed !== true : isNamed(row)));
   const results = new Map<Row, RoundResult[]>(chosen.map((row) => [row, []]));
   for (let round = 1; round <= rounds; round++) {
     const options = { seconds };

@@ -6,6 +6,8 @@ export interface Row {
   /** The figure's unit: "ratio", "requests/s", "MB", "ms". */
   readonly unit: string;
   readonly goal: { readonly atLeast: number } | { readonly atMost: number };
+  /** Whether it is left out of a run of all rows. */
+  readonly isOnlyNamed?: boolean;
   /** One round: the figure, and what it was made of. */
   readonly round: (options: RoundOptions) => Promise<RoundResult>;
 }

@@ -9,6 +9,7 @@ import { type LoadResult, load } from "./load.ts";
 import { crossingRows, mixedRows } from "./mixed.ts";
 import { operateRows } from "./operate.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
+import { soakRows } from "./soak.ts";
 import {
   bareNode,
   cpuSeconds,
@@ -126,6 +127,7 @@ export const rows: readonly Row[] = [
   ...crossingRows,
   ...greenletRows,
   ...operateRows,
+  ...soakRows,
 ];
 
 interface RatioRow {

@@ -11,7 +11,7 @@ import { machineStackLimit, ownStackBytes } from "./machine.ts";
 import { watchForOtherStacks } from "./pinning.ts";
 
 /** In ascending order: a machine that can run one can run those before it. */
-const backends = ["handoff", "impersonation", "impersonation-light"] as const;
+export const backends = ["handoff", "impersonation", "impersonation-light"] as const;
 export type BackendName = (typeof backends)[number];
 
 /** Which of them this machine can run, and why no more. */

@@ -5,6 +5,7 @@
 // switches. A module with a top-level await can't be loaded inside anything, and is left to Node, on the main stack.
 
 import Module, { createRequire } from "node:module";
+import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { GreenletError } from "./errors.ts";
@@ -41,5 +42,7 @@ function isEsModule(path: string): boolean {
   if (/\.m[jt]s$/.test(path)) return true;
   if (/\.c[jt]s$/.test(path)) return false;
   const manifest = Module.findPackageJSON(pathToFileURL(path));
-  return manifest !== undefined && (createRequire(path)(manifest) as { type?: unknown }).type === "module"; // any JSON
+  // Where there is none, Node gives the file itself back.
+  if (manifest === undefined || basename(manifest) !== "package.json") return false;
+  return (createRequire(path)(manifest) as { type?: unknown }).type === "module"; // any JSON
 }

@@ -5,6 +5,7 @@
 // `stdio` beyond pipes, inherit and ignore, and options that are not valid.
 
 import childProcess, { type ChildProcess, type SpawnSyncReturns } from "node:child_process";
+import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import type { Task } from "../switching.ts";
 import { Waiter } from "../waiter.ts";
@@ -90,8 +91,14 @@ function isPlain({ stdio, timeout, maxBuffer, input, encoding, killSignal }: Opt
     (maxBuffer === undefined || (typeof maxBuffer === "number" && maxBuffer >= 0)) &&
     (input === undefined || input === null || typeof input === "string" || ArrayBuffer.isView(input)) &&
     (encoding === undefined || encoding === null || encoding === "buffer" || Buffer.isEncoding(encoding)) &&
-    (killSignal === undefined || typeof killSignal === "string" || typeof killSignal === "number")
+    (killSignal === undefined || isSignal(killSignal))
   );
+}
+
+/** As Node takes signals: by number, or by name in either case. */
+function isSignal(signal: unknown): boolean {
+  if (typeof signal === "number") return Object.values(constants.signals).includes(signal as 1); // whatever number it is
+  return typeof signal === "string" && Object.hasOwn(constants.signals, signal.toUpperCase());
 }
 
 /** Runs the command to its end. Null when there was no child: the original then fails at once, in its own words. */

@@ -23,7 +23,8 @@ export function zlibPatches({ minBytes = defaultMinBytes }: ZlibOptions = {}): P
     make: (original) =>
       cooperative(original, {
         twin: library[name] as LibraryFunction, // each has both forms, in every Node that runs greenlets
-        keepsOriginal: ([input]) => byteLengthOf(input) < minBytes,
+        // The callback forms take nothing at all for an empty input.
+        keepsOriginal: ([input]) => input === undefined || input === null || byteLengthOf(input) < minBytes,
       }),
   }));
 }

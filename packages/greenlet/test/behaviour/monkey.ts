@@ -196,11 +196,17 @@ const otherCases: Record<string, () => unknown> = {
     };
     return [buffer, engine.constructor.name];
   },
+  "deflateSync of nothing": () => zlib.deflateSync(undefined as unknown as string),
+  "deflateSync of null": () => zlib.deflateSync(null as unknown as string),
   "gzipSync with a wrong level": () => zlib.gzipSync("x", { level: 99 }),
   spawnSync: () => childProcess.spawnSync("sh", ["-c", "echo out; echo err >&2; exit 3"]),
   "spawnSync as text": () => childProcess.spawnSync("cat", { encoding: "utf8", input: "given" }),
   "spawnSync of what is not there": () => childProcess.spawnSync("no-such-program", ["x"]),
   "spawnSync that takes too long": () => childProcess.spawnSync("sleep", ["60"], { timeout: 20 }),
+  "spawnSync with a signal that is none": () =>
+    childProcess.spawnSync("sleep", ["60"], { timeout: 20, killSignal: "SIGNONE" as "SIGKILL" }),
+  "spawnSync with a signal's name in small letters": () =>
+    childProcess.spawnSync("sleep", ["60"], { timeout: 20, killSignal: "sigkill" as "SIGKILL" }),
   "spawnSync of too much output": () =>
     childProcess.spawnSync("sh", ["-c", "printf 12345678901234567890; exec sleep 60"], {
       maxBuffer: 10,

@@ -1,7 +1,11 @@
 // What people see: dumps, reports, stacks, channels; and whole programs in a greenlet.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -166,6 +170,15 @@ test("node --import main runs a CommonJS program in a greenlet, as the main modu
   const ending = await runProgram("program.cjs", ["a", "b"]);
   assertEnded(ending, 0);
   assert.equal(ending.stdout, "true true true a,b\n");
+});
+
+test("node --import main runs a program that belongs to no package as the main module", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "greenlet-main-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "program.js");
+  writeFileSync(file, "console.log(require.main === module, module.parent === null);");
+  const { stdout } = spawnSync(process.execPath, ["--import", fileURLToPath(mainUrl), file], { encoding: "utf8" });
+  assert.equal(stdout, "true true\n");
 });
 
 test("node --import main runs an ES module in a greenlet, once", async () => {
