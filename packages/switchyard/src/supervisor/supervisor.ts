@@ -356,7 +356,7 @@ class Supervisor implements ServerControl {
         if (this.#phase === "serving") this.#recycler.check();
         return;
       case "blocked":
-        this.#onBlocked(message.report);
+        void this.#onBlocked(message.report);
         return;
       case "death":
         this.#onDeath(message.death);
@@ -401,7 +401,10 @@ class Supervisor implements ServerControl {
     return deathReport({ what, pid: member.handle.pid, death, workers, lastWords: member.lastWords });
   }
 
-  #onBlocked(report: BlockedReport): void {
+  async #onBlocked(told: BlockedReport): Promise<void> {
+    // Loaded here, since most servers never need it.
+    const { atSources } = await import("./source-maps.ts");
+    const report = { ...told, stack: await atSources(told.stack) };
     this.#blocked.add(report);
     this.#parts.log.warn({ blocked: report }, blockedText(report));
   }
