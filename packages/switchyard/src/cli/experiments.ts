@@ -37,13 +37,16 @@ ${names}
 ${flagsHelp(flags)}`;
 }
 
-/** The example, in this package's repository. */
-const example = fileURLToPath(new URL("../../../../examples/atlas/app.ts", import.meta.url));
+/** An example, in this package's repository. */
+function exampleAt(name: string): string {
+  return fileURLToPath(new URL(`../../../../examples/${name}/app.ts`, import.meta.url));
+}
 
 export async function runExperiments(args: readonly string[]): Promise<number> {
   const { values, positionals, help } = parseCommandLine("experiments", { args, flags });
   if (help) return printText(experimentsHelp());
   const chosen = chosenFrom(positionals);
+  const example = exampleAt("atlas");
   if (!existsSync(example)) {
     throw new SwitchyardError("SY_APP_MISSING", {
       saw: `The example application, which the experiments are run on, is not at ${example}.`,
@@ -89,20 +92,34 @@ async function runAll(chosen: readonly Experiment[], signal: AbortSignal): Promi
   writeFileSync(config, "export default {};\n");
   const generator = startGenerator();
   const lastWatch = startLastWatch();
+  const watched = new Set<number>();
+  const onProcess = (pid: number) => {
+    watched.add(pid);
+    lastWatch.watch([...watched]);
+    return () => {
+      watched.delete(pid);
+      lastWatch.watch([...watched]);
+    };
+  };
   const bench: Bench = {
     generator,
     cpus: readCpus().count,
     memoryBytes: totalmem(),
     signal,
-    async withServer(args, work) {
+    onProcess,
+    async withServer(args, work, { app, env } = { app: "atlas", env: {} }) {
       signal.throwIfAborted();
-      const onProcess = (pid: number) => lastWatch.watch([pid]);
-      const subject = await startSubject({ app: example, args, config, onProcess, signal });
+      let forget = () => {};
+      const watch = (pid: number) => {
+        forget = onProcess(pid);
+      };
+      const subject = await startSubject({ app: exampleAt(app), args, config, env, onProcess: watch, signal });
       if (isFailure(subject)) throw new SwitchyardError("SY_COMPARE_NOTHING", subject);
       try {
         return await work(subject);
       } finally {
         await subject.stop();
+        forget();
       }
     },
   };

@@ -34,6 +34,8 @@ export interface SubjectOptions {
   readonly config: string;
   /** What is sent to it besides a path; a plain GET where it is left out. */
   readonly request?: RequestShape;
+  /** Beside this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Told of the process, so that it ends even when this one is killed. */
   readonly onProcess: (pid: number) => void;
   readonly signal: AbortSignal;
@@ -44,14 +46,14 @@ const linesKept = 40;
 
 /** Resolves with the server once it serves, or with why it does not. */
 export async function startSubject(options: SubjectOptions): Promise<Subject | Failure> {
-  const { app, args, config, onProcess, signal, request = plainGet } = options;
+  const { app, args, config, env, onProcess, signal, request = plainGet } = options;
   const beganAtMs = nowMs();
   const own = ["--config", config, "--host", "127.0.0.1", "--port", "0", "--admin-port", "0", "--no-access-log"];
   const child = spawn(process.execPath, [command, "serve", app, ...own, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     // Without a token, whatever this command was started with: its status is asked for from here.
-    env: { ...process.env, NO_COLOR: "1", [adminTokenVariable]: undefined },
+    env: { ...process.env, ...env, NO_COLOR: "1", [adminTokenVariable]: undefined },
   });
   if (child.pid !== undefined) onProcess(child.pid);
   const output = readOutput(child);

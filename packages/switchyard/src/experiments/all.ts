@@ -1,5 +1,5 @@
 // The experiments, in the order in which they tell the story: a queue, many waits, many computations, one route that blocks,
-// what a switch costs, memory.
+// a database with a limit, what a switch costs, memory.
 
 import { latencyQuantiles } from "../compare/load/orders.ts";
 import type { Bar } from "../compare/report/svg.ts";
@@ -8,6 +8,7 @@ import type { ServerStatus } from "../metrics/snapshot.ts";
 import { ms } from "../plan/plan.ts";
 import { type Bench, burst, computingPath, type Experiment, type Finding, waitingPath } from "./experiment.ts";
 import { switchCosts } from "./switches.ts";
+import { tenConnections } from "./ten-connections.ts";
 
 export const experiments: readonly Experiment[] = [
   { name: "five", title: "Five clients and four workers", run: fiveClients },
@@ -22,6 +23,11 @@ export const experiments: readonly Experiment[] = [
     run: (bench) => hundred(bench, computingPath),
   },
   { name: "blocking", title: "One route keeps the CPU: what becomes of the others?", run: blocking },
+  {
+    name: "database",
+    title: "What becomes of a hundred requests when the database allows ten connections?",
+    run: tenConnections,
+  },
   { name: "switch", title: "What does it cost to switch to something else?", run: switchCosts },
   { name: "memory", title: "How much memory is a worker, and how much a request?", run: memory },
 ];

@@ -29,8 +29,14 @@ export interface Bench {
   readonly memoryBytes: number;
   /** Aborted by Ctrl-C: whatever an experiment has started besides servers ends then. */
   readonly signal: AbortSignal;
-  /** Starts the example application with these flags of `serve`, runs the work, and stops it. */
-  withServer<Result>(args: readonly string[], work: (subject: Subject) => Promise<Result>): Promise<Result>;
+  /** Starts an example with these flags of `serve`, atlas unless another is named, runs the work, and stops it. */
+  withServer<Result>(
+    args: readonly string[],
+    work: (subject: Subject) => Promise<Result>,
+    example?: { readonly app: string; readonly env: Readonly<Record<string, string>> },
+  ): Promise<Result>;
+  /** Has a process killed when this one is, until the returned function is called: when it has ended. */
+  readonly onProcess: (pid: number) => () => void;
 }
 
 /** A city whose page waits for the upstream, 100 ms by default. */
@@ -46,29 +52,44 @@ const burstTimeoutMs = 60_000;
  *
  * @throws when one is not answered with 200.
  */
-export async function burst(target: Target, { path, count }: { path: string; count: number }): Promise<number[]> {
+export async function burst(target: Target, request: { path: string; count: number }): Promise<number[]> {
+  const answers = await answersOf(target, request);
+  const refused = answers.find(({ status }) => status !== 200);
+  if (refused !== undefined) throw new Error(`${request.path} was answered with ${refused.status}.`);
+  return answers.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly latencyMs: number;
+}
+
+/**
+ * Sends requests at the same moment, each on a connection of its own.
+ *
+ * @throws when one is not answered.
+ */
+export async function answersOf(target: Target, { path, count }: { path: string; count: number }): Promise<Answer[]> {
   const request = requestFor(target, path);
   const beganAtMs = nowMs();
   const connections: Connection[] = [];
   const timeout = AbortSignal.timeout(burstTimeoutMs);
   try {
     const answers = Array.from({ length: count }, () => {
-      const { promise, resolve, reject } = Promise.withResolvers<number>();
+      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
       timeout.addEventListener("abort", () =>
         reject(new Error(`${path} was not answered within ${burstTimeoutMs} ms.`)),
       );
       const connection = new Connection(target, {
-        onAnswer: (_connection: Connection, { status }: Answered) => {
-          if (status === 200) resolve(nowMs() - beganAtMs);
-          else reject(new Error(`${path} was answered with ${status}.`));
-        },
+        onAnswer: (_connection: Connection, { status }: Answered) =>
+          resolve({ status, latencyMs: nowMs() - beganAtMs }),
         onBroken: () => reject(new Error(`A connection for ${path} broke.`)),
       });
       connections.push(connection);
       connection.send(request);
       return promise;
     });
-    return (await Promise.all(answers)).sort((a, b) => a - b);
+    return await Promise.all(answers);
   } finally {
     for (const connection of connections) connection.close();
   }
