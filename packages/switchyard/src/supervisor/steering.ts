@@ -79,6 +79,8 @@ export class Steering {
       const startedAtMs = nowMs();
       log.info({}, "Reload: new workers are started beside the old.");
       try {
+        // Also before what takes time: a server that ends has little of it left to answer in.
+        this.#assertServing();
         const settings = await this.#parts.readSettings();
         assertReloadable(before.settings, settings);
         this.#assertServing();
