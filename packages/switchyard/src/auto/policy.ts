@@ -11,7 +11,7 @@
 
 import assert from "node:assert";
 import { keyOf, type RouteEvidence } from "./evidence.ts";
-import { anySegment, matches, type Pattern, textOf, widen } from "./shape.ts";
+import { anySegment, isPattern, matches, type Pattern, textOf, widen } from "./shape.ts";
 
 /** A route that runs in sync workers. */
 export interface Move {
@@ -28,6 +28,15 @@ export interface Move {
   readonly longestMs: number;
   readonly meanMs: number;
   readonly sinceMs: number;
+}
+
+/** Whether something that came from elsewhere is one. */
+export function isMove(value: unknown): value is Move {
+  if (typeof value !== "object" || value === null) return false;
+  const { method, pattern, route, except, requests, holds, longestMs, meanMs } = value as Partial<Move>;
+  if (typeof method !== "string" || typeof route !== "string" || !Array.isArray(except)) return false;
+  const numbers = [requests, holds, longestMs, meanMs];
+  return numbers.every((each) => typeof each === "number") && [pattern, ...except].every(isPattern);
 }
 
 export type Change =
@@ -101,6 +110,18 @@ export class AutoPolicy {
   /** Routes that were forgotten because there were too many. */
   get forgotten(): number {
     return this.#forgotten;
+  }
+
+  /** Routes that the server before this one had moved are moved here too, for as long as any that is moved now. */
+  adopt(moves: readonly Move[], nowMs: number): void {
+    for (const move of moves.slice(0, maxRoutes)) {
+      const { method, pattern, route } = move;
+      if (this.#records.has(keyOf(method, pattern))) continue;
+      // Which of the two ways it was known by is seen in its pattern's words.
+      const isFrameworks = route !== textOf(pattern);
+      const record = this.#add({ method, pattern, route, isFrameworks, sightings: [], lastSeenMs: nowMs });
+      record.move = { ...move, except: move.except.slice(0, maxExceptions), sinceMs: nowMs };
+    }
   }
 
   /** Evidence of a loop worker: what held its loop. */

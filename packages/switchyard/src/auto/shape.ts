@@ -20,6 +20,12 @@ export interface Pattern {
   readonly tokens: readonly Token[];
 }
 
+/** Whether something that came from elsewhere is one. */
+export function isPattern(value: unknown): value is Pattern {
+  if (typeof value !== "object" || value === null || !("tokens" in value) || !Array.isArray(value.tokens)) return false;
+  return value.tokens.every((token) => typeof token === "string" && /^(=.*|[#?*])$/s.test(token));
+}
+
 /** Segments that a pattern tells apart; what follows is taken as it comes. */
 const maxSegments = 12;
 /** Characters of a segment that is kept as it is. */

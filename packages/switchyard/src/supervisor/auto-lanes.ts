@@ -39,6 +39,23 @@ export class AutoLanes {
     return this.#policy.moves.map(({ method, pattern, except }) => ({ method, pattern, except }));
   }
 
+  /** What the server before this one had learned. */
+  adopt(moves: readonly Move[]): void {
+    if (moves.length === 0) return;
+    this.#policy.adopt(moves, nowMs());
+    const names = moves.map(({ method, route }) => `${method} ${route}`).join(", ");
+    this.#parts.log.info(
+      { moves: moves.length },
+      `As in the server before this one, these run in sync workers: ${names}.`,
+    );
+    void this.#startWorkers();
+  }
+
+  /** What the server after this one may go on with. */
+  get moves(): readonly Move[] {
+    return this.#policy.moves;
+  }
+
   observe(where: "loop" | "pool", routes: readonly RouteEvidence[]): void {
     const now = nowMs();
     const changes = routes.flatMap((each) =>

@@ -11,6 +11,7 @@
 // A successor that ends before it is ready changes nothing: this server goes on.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { isMove, type Move } from "../auto/policy.ts";
 import { SwitchyardError } from "../errors.ts";
 
 /** Tells a process that it is a successor, and the number of its predecessor. */
@@ -20,10 +21,19 @@ export const successorFd = 4;
 
 type Word = "ready" | "released";
 
+/** What a server passes on to its successor with the last word. */
+export interface Learned {
+  /** Routes that model auto has moved. */
+  readonly moves: readonly Move[];
+}
+
 export interface Handover {
   readonly predecessor: number;
-  /** This server serves. Resolves when the predecessor has let go of what only one of the two can have. */
-  takeOver(): Promise<void>;
+  /**
+   * This server serves. Resolves when the predecessor has let go of what only one of the two can have, with what it had
+   * learned; null when it says nothing of that: it may be of another version.
+   */
+  takeOver(): Promise<Learned | null>;
 }
 
 /** What this process was handed by a predecessor, or null when it was started by anybody else. Asked once. */
@@ -37,12 +47,13 @@ export function takeHandover(): Handover | null {
     takeOver: () =>
       new Promise((resolve) => {
         // It may be gone by now, which releases everything.
-        process.once("disconnect", resolve);
-        process.once("message", () => {
+        process.once("disconnect", () => resolve(null));
+        process.once("message", (message) => {
+          resolve(learnedOf(message));
           process.disconnect?.();
         });
         process.send?.("ready" satisfies Word, undefined, undefined, (error) => {
-          if (error !== null) resolve();
+          if (error !== null) resolve(null);
         });
       }),
   };
@@ -51,7 +62,7 @@ export function takeHandover(): Handover | null {
 export interface Successor {
   readonly pid: number;
   /** Lets it have what only one server can have. */
-  release(): void;
+  release(learned: Learned): void;
 }
 
 /**
@@ -76,15 +87,22 @@ export function startSuccessor({ fd, withinMs }: { fd: number; withinMs: number 
     });
     child.once("message", () => {
       clearTimeout(late);
-      resolve({ pid: child.pid ?? -1, release: () => release(child) });
+      resolve({ pid: child.pid ?? -1, release: (learned) => release(child, learned) });
     });
   });
 }
 
-function release(child: ChildProcess): void {
+function release(child: ChildProcess, learned: Learned): void {
   // It hears of our end too, if it comes before this.
-  child.send("released" satisfies Word, () => {});
+  child.send({ word: "released" satisfies Word, ...learned }, () => {});
   child.unref();
+}
+
+/** A predecessor of another version may say something else, or nothing. */
+function learnedOf(message: unknown): Learned | null {
+  if (typeof message !== "object" || message === null || !("moves" in message) || !Array.isArray(message.moves))
+    return null;
+  return { moves: message.moves.filter(isMove) };
 }
 
 function failed(why: string): SwitchyardError {

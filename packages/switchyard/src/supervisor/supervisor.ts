@@ -242,8 +242,9 @@ class Supervisor implements ServerControl {
       if (this.#phase === "starting") {
         this.#phase = "serving";
         if (handover !== null) {
-          await handover.takeOver();
+          const learned = await handover.takeOver();
           await this.#openOwn();
+          this.#autoLanes?.adopt(learned?.moves ?? []);
         }
         // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
         this.#lastWatch = startLastWatch();
@@ -596,7 +597,7 @@ class Supervisor implements ServerControl {
       this.#phase = "draining";
       this.#closeOwn();
       socket.close();
-      successor.release();
+      successor.release({ moves: this.#autoLanes?.moves ?? [] });
       log.info({ successor: successor.pid }, `Process ${successor.pid} serves now; this one finishes what it has.`);
       void this.#stopAll(retireWithinMs(settings), true).then(() => {
         log.info({}, "Stopped: another server has taken over.");

@@ -5,8 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { ServerStatus } from "../../src/metrics/snapshot.ts";
 import { Accounting, tally } from "../harness/accounting.ts";
-import { startServer, type TestServer } from "../harness/server.ts";
+import { isAlive, waitUntilEnded } from "../harness/processes.ts";
+import { get, startServer, type TestServer } from "../harness/server.ts";
 
 const app = "auto/app.mjs";
 const args = ["--model", "auto", "--workers", "2", "--no-access-log"];
@@ -112,6 +114,32 @@ test("what was moved stays so in the workers that a reload starts", async (t) =>
   });
   assert.equal((await server.status()).moves.length, 1);
   while (loops.has(await whoAnswers(server, "/report/b")));
+});
+
+test("what was moved stays so in the server that SIGUSR2 puts in the place of this one, and when the pool is killed", async (t) => {
+  const server = await startServer(t, { app, args });
+  await askUntil(server, "/report/a", (routes) => routes.length > 0);
+  server.child.kill("SIGUSR2");
+  const { successor } = await server.waitForLine((line) => line.successor !== undefined);
+  const pid = Number(successor);
+  try {
+    const page = await server.waitForLine(
+      (line) => line.pid === pid && (line.msg?.startsWith("Status page: ") ?? false),
+    );
+    const status = async (): Promise<ServerStatus> => JSON.parse((await get(`${page.url}status`)).body);
+    assert.ok((await status()).moves.some(({ route }) => route === "/report/:name"));
+    const loops = (await status()).workers.filter(({ model }) => model === "async").map((worker) => worker.pid);
+    while (loops.includes(await whoAnswers(server, "/report/b")));
+    const pool = await whoAnswers(server, "/report/b");
+    process.kill(pool, "SIGKILL");
+    // What waits meanwhile is run by the next one.
+    while ((await whoAnswers(server, "/report/b")) === pool);
+    assert.ok(!loops.includes(await whoAnswers(server, "/report/b")));
+  } finally {
+    // It has the output of the first one, whose end is waited for.
+    if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    await waitUntilEnded([pid]);
+  }
 });
 
 test("under model hybrid nothing moves", async (t) => {
