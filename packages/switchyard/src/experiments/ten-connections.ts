@@ -70,7 +70,7 @@ function doneWith(name: string): string {
 const meaning = [
   `${connections} connections do ${connections} queries at a time: ${requests} take ${ms((requests / connections) * queryMs)} at the least, under every model. Who has no connection waits in the application's pool under async and greenlet, and in the server's queue under sync, where a worker has one query at a time.`,
   "A pool is for each worker, and the database counts all of them: four workers with pools of ten want forty connections, and whoever comes too late is refused at once, though it need only have waited.",
-  "So the sizes of all workers' pools together must stay below the database's limit. switchyard plan --connections 10 reckons with it.",
+  "So the pools of all workers together must not be larger than the database's limit. switchyard plan --connections 10 reckons with it.",
 ];
 
 function picturesOf(times: readonly Bar[], failures: readonly Bar[]): Finding["pictures"] {
