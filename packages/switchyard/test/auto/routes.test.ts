@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openConnection } from "../harness/accounting.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const args = ["--model", "auto", "--workers", "2", "--no-access-log"];
@@ -52,4 +53,25 @@ test("a thousand names that are each asked for once are one route of an applicat
   const [moves, count] = await askUntilMoved(server, (number) => `/users/${nameOf(number)}`);
   assert.deepEqual(moves, ["GET /users/:id"]);
   assert.ok(count < 1_000);
+});
+
+test("of a moved route, an upgrade and a request with a large body or one of unknown length stay on the loops", async (t) => {
+  const server = await startServer(t, { app: "auto/listener.mjs", args });
+  const loops = (await server.status()).workers.map(({ pid }) => pid);
+  const inLoop = async (head: string, body = "") => {
+    const { socket, outcome } = openConnection(server);
+    socket.write(`${head}\r\nHost: test\r\n\r\n${body}`);
+    const { text } = await outcome;
+    return loops.includes(Number(/"pid":(\d+)/.exec(text)?.[1]));
+  };
+  const post = "POST /users/1 HTTP/1.1\r\nConnection: close\r\n";
+  const get = "GET /users/1 HTTP/1.1\r\n";
+  while (await inLoop(`${post}Content-Length: 4`, "body"));
+  while (await inLoop(`${get}Connection: close`));
+  assert.ok(await inLoop(`${post}Transfer-Encoding: chunked`, "4\r\nbody\r\n0\r\n\r\n"));
+  const large = 1024 ** 2 + 1;
+  assert.ok(await inLoop(`${post}Content-Length: ${large}`, "x".repeat(large)));
+  assert.ok(await inLoop(`${get}Connection: close\r\nAccept: text/event-stream`));
+  assert.ok(await inLoop(`${get}Connection: Upgrade\r\nUpgrade: test`));
+  assert.ok(!(await inLoop(`${post}Content-Length: 4`, "body")));
 });
