@@ -245,6 +245,12 @@ function progressLine(): (text: string, doneRatio: number) => void {
 }
 
 function nothingMeasured({ variants, paths }: CompareRun): SwitchyardError {
+  if (variants.some(({ failure, probes }) => failure === null && probes.length === 0)) {
+    return new SwitchyardError("SY_COMPARE_NOTHING", {
+      saw: "The time was over before enough models had their turn to advise one of them.",
+      fix: "Leave out --quick, name fewer models or paths, or use a machine that does less besides.",
+    });
+  }
   const failed = variants.find(({ failure }) => failure !== null)?.failure;
   return new SwitchyardError("SY_COMPARE_NOTHING", {
     saw:

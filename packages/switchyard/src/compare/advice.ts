@@ -41,7 +41,7 @@ const preference = ["auto", "hybrid", "async", "greenlet", "sync-threads", "sync
 /** The advice, or null when nothing was measured that it could be made from. */
 export function advise(run: CompareRun): Advice | null {
   const all = verdicts(run).filter(({ ranking }) => ranking.length > 0);
-  if (all.length === 0) return null;
+  if (all.length === 0 || hasSeenTooFew(run)) return null;
   const heavy = all.filter(isHeavy);
   const others = all.filter((verdict) => !isHeavy(verdict));
   const decisive = others.length > 0 ? others : heavy;
@@ -64,6 +64,12 @@ export function advise(run: CompareRun): Advice | null {
     reasons: [...reasonsFor(decisive, servedBy(variant.name, model), chosen.ties), ...heavyReasons(heavy, lanes)],
     isDifference: chosen.ties.length < chosen.candidates,
   };
+}
+
+/** Whether the time was over before half of the variants had their turn: what is best of those few says nothing. */
+export function hasSeenTooFew({ variants }: CompareRun): boolean {
+  const serving = variants.filter(({ failure }) => failure === null);
+  return serving.filter(({ probes }) => probes.length > 0).length * 2 < serving.length;
 }
 
 /** The variant whose figures speak for the advice: with lanes, auto is advised as hybrid, which it is besides them. */

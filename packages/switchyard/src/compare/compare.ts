@@ -81,8 +81,11 @@ class Comparison {
   async run(): Promise<CompareRun> {
     const { signal } = this.#options;
     const at = new Date(wallMs()).toISOString();
-    await this.#pass(closedShare, (report, measuring, round) => this.#closedLoops(report, measuring, round));
-    if (this.#options.schedule.rateShares.length > 0) {
+    const hasOpenLoops = this.#options.schedule.rateShares.length > 0;
+    await this.#pass(hasOpenLoops ? closedShare : 1, (report, measuring, round) =>
+      this.#closedLoops(report, measuring, round),
+    );
+    if (hasOpenLoops) {
       await this.#pass(1, (report, measuring, round) => this.#openLoops(report, measuring, round));
     }
     this.#visitEndsAtMs = Number.POSITIVE_INFINITY;

@@ -61,7 +61,7 @@ export async function warmUp({ generator, subject, schedule }: Measuring, path: 
   for (let stretch = 0; stretch < 4; stretch++) {
     const result = await generator.run({
       target: subject.target,
-      streams: [{ path, arrivals: { kind: "closed", clients: 8 } }],
+      streams: [{ path, arrivals: { kind: "closed", clients: 4 } }],
       lengthMs,
       patienceMs: schedule.patienceMs,
     });

@@ -50,7 +50,9 @@ function pathText(run: CompareRun, verdict: PathVerdict): string {
 
 /** What a path is bound by, the evidence, and what follows from it. */
 export function verdictText(verdict: PathVerdict): string {
-  const { kind, wallMs, cpuMs, ranking } = verdict;
+  const { kind, wallMs, cpuMs, ranking, status } = verdict;
+  if (ranking.length === 0 && status > 0 && status < 500)
+    return "Nothing of it was answered in the time that there was.";
   if (ranking.length === 0) return `Not measured: it answers ${verdict.status || "nothing"}.`;
   const evidence = `alone it takes ${ms(wallMs)}${cpuMs === null ? "" : `, ${ms(cpuMs)} of CPU time`}`;
   switch (kind) {

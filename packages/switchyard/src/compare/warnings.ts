@@ -11,7 +11,9 @@ const mostBehindMs = 20;
 export function warningsIn(run: Omit<CompareRun, "warnings" | "services">, schedule: Schedule): string[] {
   return [
     ...(run.wasInterrupted ? ["The run was interrupted: what it had measured by then is shown."] : []),
-    ...(run.isQuick ? ["This was a quick run, of one round: differences below 20% are not told apart."] : []),
+    ...(run.isQuick
+      ? ["This was a quick run, of one round and without constant rates: differences below 20% are not told apart."]
+      : []),
     ...machineWarnings(run),
     ...othersWarnings(run),
     ...answerWarnings(run),
@@ -72,7 +74,9 @@ function answerWarnings({ variants, paths }: Pick<CompareRun, "variants" | "path
     }
     const odd = good.filter(({ hash }) => hash !== good[0]!.hash).map(({ variant }) => variant);
     if (odd.length > 0)
-      said.push(`${path} answers other bytes under ${odd.join(", ")} than under ${good[0]!.variant}.`);
+      said.push(
+        `${path} answers other bytes under ${odd.join(", ")} than under ${good[0]!.variant}: something in it depends on the model, or changes from one minute to the next.`,
+      );
     return said;
   });
 }

@@ -95,6 +95,23 @@ test("the times for plan are even quantiles of the requests that were alone, wit
   assert.ok(Math.abs(mean - 100) < 1, `${mean}`);
 });
 
+test("what a server does by itself is not taken for the CPU time of the few requests of one client", () => {
+  const run = madeRun([waiting]);
+  const measurements = run.measurements.map((each) => {
+    const { arrivals } = each.stream;
+    return { ...each, cpuMs: arrivals.kind === "closed" && arrivals.clients === 1 ? 4.2 : 0.9 };
+  });
+  assert.equal(verdicts({ ...run, measurements })[0]?.cpuMs, 0.9);
+  assert.equal(servicesIn({ ...run, measurements })[0]?.cpuMs, 0.9);
+});
+
+test("the best of the few models that had their turn before the time was over is no advice", () => {
+  const run = madeRun([waiting]);
+  const unseen = run.variants.map((report, index) => (index < 3 ? { ...report, probes: [] } : report));
+  const measurements = run.measurements.filter(({ variant }) => variant === "greenlet");
+  assert.equal(advise({ ...run, variants: unseen, measurements }), null);
+});
+
 test("nothing measured means no advice", () => {
   assert.equal(advise(madeRun([{ path: "/", wallMs: 1, cpuMs: 1, most: {}, statuses: { async: 500 } }])), null);
 });
