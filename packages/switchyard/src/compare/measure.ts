@@ -113,7 +113,7 @@ export async function measure({ generator, subject, schedule }: Measuring, stret
   const toldAfter = await subject.status();
   const seen = result.streams[0]!;
   const used =
-    before === null || after === null
+    before === null || after === null || !isWhole(before, after)
       ? null
       : {
           cpuMs: after.cpuMs - before.cpuMs,
@@ -140,6 +140,11 @@ export async function measure({ generator, subject, schedule }: Measuring, stret
     generatorBehindMs: result.behindMs,
     othersCpus,
   };
+}
+
+/** What a process has used is gone with it: where one has ended meanwhile, nothing is known. */
+function isWhole(before: Usage, after: Usage): boolean {
+  return before.pids.every((pid) => after.pids.includes(pid));
 }
 
 export interface Loaded {

@@ -4,6 +4,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 export interface Usage {
+  /** The processes whose figures these are. */
+  readonly pids: readonly number[];
   readonly cpuMs: number;
   /** Time for which threads were ready to run and had no CPU, in milliseconds; 0 where the scheduler does not count it. */
   readonly queuedMs: number;
@@ -37,7 +39,7 @@ export function usageOf(pid: number): Usage | null {
       involuntarySwitches += numberAfter(status, "nonvoluntary_ctxt_switches");
     }
   }
-  return { cpuMs, queuedMs, voluntarySwitches, involuntarySwitches };
+  return { pids, cpuMs, queuedMs, voluntarySwitches, involuntarySwitches };
 }
 
 /** What all CPUs of the machine have done since its start, in milliseconds of CPU time. */
