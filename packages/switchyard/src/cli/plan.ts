@@ -4,11 +4,12 @@ import { writeFileSync } from "node:fs";
 import { readCpus } from "../config/cpus.ts";
 import { choices, decimal, duration, path, text, wholeNumber } from "../config/values.ts";
 import { SwitchyardError } from "../errors.ts";
+import { type LogReading, readAccessLog } from "../plan/access-log.ts";
 import { type FleetPlan, planFleet } from "../plan/fleet-plan.ts";
 import { ms, type Objective, type PlanRequest, planAt, plannedModels, rate } from "../plan/plan.ts";
 import { assumptionsText, fleetText, planText } from "../plan/print.ts";
 import { type ServiceTimes, servicesOf } from "../plan/service.ts";
-import { readAccessLog, readCompareRun } from "../plan/sources.ts";
+import { readCompareRun } from "../plan/sources.ts";
 import { type CommandLine, flagsHelp, parseCommandLine } from "./command-flags.ts";
 import { printText } from "./print.ts";
 
@@ -37,7 +38,9 @@ const flags = {
   },
   log: {
     kind: path({ allowed: "the path of an access log" }),
-    prose: "Takes the times from an access log in JSON form (--access-log json), instead of --service.",
+    prose:
+      "Takes the times and the rate from an access log in JSON form (--access-log json). The common and the combined " +
+      "form, of other servers too, have no times: with --service, the rate is taken from them.",
   },
   from: {
     kind: path({ allowed: "the path of a compare run's JSON" }),
@@ -157,7 +160,8 @@ interface Source {
 async function readSource(values: Flags): Promise<Source> {
   const named = (["service", "log", "from"] as const).filter((name) => values[name] !== null);
   if (named.length === 0) throw missing("how long requests take", "--service 40ms");
-  if (named.length > 1) {
+  const isLoggedRate = values.log !== null && values.service !== null && values.from === null;
+  if (named.length > 1 && !isLoggedRate) {
     throw new SwitchyardError("SY_OPTION_VALUE", {
       saw: `Service times were given more than once: ${named.map((name) => `--${name}`).join(" and ")}.`,
       fix: "Give one of --service, --log and --from.",
@@ -183,17 +187,42 @@ async function readSource(values: Flags): Promise<Source> {
 async function sourceOf(values: Flags): Promise<Source> {
   if (values.log !== null) {
     const reading = await readAccessLog(values.log, values.path);
+    const lines = `${reading.requests.toLocaleString("en-US")} lines of ${values.log}${busiestText(reading)}`;
+    if (values.service !== null) {
+      return {
+        service: givenByHand(values),
+        perSecond: reading.perSecond,
+        said: `given by hand; the rate of ${lines}`,
+      };
+    }
+    if (reading.service === null) throw withoutTimes(values.log);
     const shared = reading.models.filter((model) => model !== "sync");
     const waits = shared.length === 0 ? "" : `, under ${shared.join(" and ")}: they include waits for the loop`;
-    const said = `${reading.requests.toLocaleString("en-US")} lines of ${values.log}${waits}`;
+    const said = `${lines}${waits}`;
     return { service: { ...reading.service, cpuMs: values.cpu }, perSecond: reading.perSecond, said };
   }
   if (values.from !== null) {
     const { path, service } = await readCompareRun(values.from, values.path);
     return { service: { ...service, cpuMs: values.cpu ?? service.cpuMs }, perSecond: null, said: `measured, ${path}` };
   }
-  const service = servicesOf({ meanMs: values.service ?? 0, cpuMs: values.cpu, spread: values.spread ?? 1 });
-  return { service, perSecond: null, said: "given by hand" };
+  return { service: givenByHand(values), perSecond: null, said: "given by hand" };
+}
+
+function givenByHand({ service, cpu, spread }: Flags): ServiceTimes {
+  return servicesOf({ meanMs: service ?? 0, cpuMs: cpu, spread: spread ?? 1 });
+}
+
+/** A mean over a night and a day is a plan for neither. */
+function busiestText({ perSecond, busiestPerSecond }: LogReading): string {
+  if (perSecond === null || busiestPerSecond === null || busiestPerSecond < 1.5 * perSecond) return "";
+  return `, whose busiest minute had ${rate(busiestPerSecond)}/s`;
+}
+
+function withoutTimes(file: string): SwitchyardError {
+  return new SwitchyardError("SY_PLAN_SOURCE", {
+    saw: `${file} is in the common or combined form, which does not say how long requests take.`,
+    fix: 'Give that by hand, as in "--service 40ms": the rate is taken from the log. Or log with --access-log json for a while.',
+  });
 }
 
 function requestOf(

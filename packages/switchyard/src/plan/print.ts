@@ -5,9 +5,7 @@ import { type Answer, type Forecast, ms, type Plan, type PlanRequest, percentile
 
 /** @param plans at the load itself, and at multiples of it. */
 export function planText(request: PlanRequest, plans: readonly { factor: number; plan: Plan }[]): string {
-  return plans
-    .map(({ factor, plan }) => `${heading(factor, plan.perSecond)}\n${planTable(request, plan)}\n`)
-    .join("\n");
+  return plans.map(({ factor, plan }) => `${heading(factor, plan.perSecond)}\n${planTable(request, plan)}`).join("\n");
 }
 
 /** What the plan is made from, on a line or two. */

@@ -36,8 +36,36 @@ test("Erlang's formula gives the values of his tables", () => {
   // 4 erlangs at 6 workers, and 8 at 10, from published tables of Erlang C.
   assertNear(chanceToWait({ workers: 6, perSecond: 40, meanMs: 100 }), 0.2848, 1e-3);
   assertNear(chanceToWait({ workers: 10, perSecond: 80, meanMs: 100 }), 0.4092, 1e-3);
+  assertNear(chanceToWait({ workers: 2, perSecond: 10, meanMs: 100 }), 1 / 3, 1e-12);
+  assertNear(chanceToWait({ workers: 3, perSecond: 20, meanMs: 100 }), 4 / 9, 1e-12);
+  assertNear(chanceToWait({ workers: 5, perSecond: 40, meanMs: 100 }), 128 / 231, 1e-12);
   assert.equal(waitQuantileMs(one, 0.4), 0);
 });
+
+test("Erlang's formula is exact for a thousand workers too, where its powers and factorials are too large for a number", () => {
+  for (const [workers, load] of [
+    [50, 45],
+    [200, 190],
+    [1_000, 980],
+  ] as const) {
+    assertNear(chanceToWait({ workers, perSecond: load, meanMs: 1_000 }), exactChance(workers, load), 1e-9);
+  }
+});
+
+/** The textbook's sum, a^n/n! · n/(n-a) over that and all a^k/k! with k < n, in whole numbers: each term times n!. */
+function exactChance(workers: number, load: number): number {
+  const [n, a] = [BigInt(workers), BigInt(load)];
+  // n!/k! · a^k, from k = 0 on.
+  let term = 1n;
+  for (let k = 1n; k <= n; k++) term *= k;
+  let sum = 0n;
+  for (let k = 0n; k < n; k++) {
+    sum += term;
+    term = (term * a) / (k + 1n);
+  }
+  const last = (term * n) / (n - a);
+  return Number((last * 10n ** 18n) / (sum + last)) / 1e18;
+}
 
 test("a load over capacity waits for ever, and the formula says so", () => {
   const over = { workers: 2, perSecond: 20, meanMs: 100 };

@@ -74,6 +74,33 @@ test("service times and rate are taken from an access log, of the path that is n
   assert.match(stdout, /^10 requests\/s$/m);
 });
 
+test("the rate is taken from a log in the common or combined form, and the times are given by hand", (t) => {
+  const lines = Array.from({ length: 121 }, (_, i) => {
+    const time = `10/Oct/2026:13:${String(50 + Math.floor(i / 60)).padStart(2, "0")}:${String(i % 60).padStart(2, "0")} +0200`;
+    return [
+      `203.0.113.7 - ann [${time}] "GET /slow?n=${i} HTTP/1.1" 200 2326 "https://example.com/" "A \\"browser\\""`,
+      `::1 - - [${time}] "POST /other HTTP/2.0" 204 0`,
+    ];
+  });
+  const files = { "access.log": [...lines.flat(), "no line of a log", '- - - [] "" 200 -'].join("\n") };
+  const args = "--slo p99=300ms --log access.log --path /slow --models sync";
+  const { stdout, stderr } = plan(t, `${args} --service 40ms`, files);
+  assert.match(stdout, /Requests take 40 ms .*given by hand; the rate of 121 lines of access\.log/, stderr);
+  assert.match(stdout, /^1 requests\/s$/m);
+  const without = plan(t, args, files);
+  assert.equal(without.exitCode, errorRecords.SY_PLAN_SOURCE.exitCode);
+  assert.match(without.stderr, /does not say how long requests take/);
+});
+
+test("a log whose requests come in bursts is told by its busiest minute", (t) => {
+  const at = (ms: number) => accessLine({ time: new Date(ms).toISOString(), path: "/", runMs: 50 });
+  const quiet = Array.from({ length: 60 }, (_, i) => at(i * 60_000));
+  const busy = Array.from({ length: 599 }, (_, i) => at(59 * 60_000 + i * 100));
+  const files = { "access.log": [...quiet, ...busy].join("\n") };
+  const { stdout } = plan(t, "--slo p99=300ms --log access.log --models sync", files);
+  assert.match(stdout, /659 lines of access\.log, whose busiest minute had 10\/s/);
+});
+
 test("the times of a path are taken from a compare run's JSON, and the plan is written as JSON", (t) => {
   const services = [
     { path: "/a", quantilesMs: [10, 20, 30], cpuMs: 4 },
@@ -100,7 +127,7 @@ for (const [args, code, saw] of [
   ["--rate 200 --slo p99=300ms --service 40ms --cpu 50ms", "SY_OPTION_VALUE", /--cpu is 50 ms/],
   ["--rate 200 --slo p99=300ms --service 0", "SY_OPTION_VALUE", /longer than 0/],
   ["--rate 200 --slo p99=300ms --service 40ms --connections 5 --connection-time 1s", "SY_OPTION_VALUE", /1000 ms/],
-  ["--rate 200 --slo p99=300ms --service 40ms --log x", "SY_OPTION_VALUE", /more than once/],
+  ["--rate 200 --slo p99=300ms --service 40ms --from x", "SY_OPTION_VALUE", /more than once/],
   ["--rate 200 --slo p99=300ms --log missing.log", "SY_PLAN_SOURCE", /missing\.log can't be read/],
   ["--rate 200 --slo p99=300ms --from missing.json", "SY_PLAN_SOURCE", /missing\.json can't be read/],
   ["--rate 200 --slo p99=300ms --service 40ms app.ts", "SY_UNKNOWN_OPTION", /given "app\.ts"/],
