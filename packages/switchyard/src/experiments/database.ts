@@ -47,17 +47,17 @@ type Started = Pick<Database, "name" | "stop">;
 
 async function startIn(folder: string, options: DatabaseOptions): Promise<Started> {
   const installed = findPostgres();
-  let why = "PostgreSQL is not installed (Debian: apt-get install postgresql)";
+  let why = "that is not installed (Debian: apt-get install postgresql)";
   if (installed !== null) {
     try {
       return await startPostgres(installed, folder, options);
     } catch (error) {
       options.signal.throwIfAborted();
-      why = `PostgreSQL did not start (${firstLineOf(error)})`;
+      why = `that did not start (${firstLineOf(error)})`;
     }
   }
   const standIn = await startStandIn(join(folder, ".s.PGSQL.5432"), options.connections);
-  return { name: `a stand-in that speaks its protocol, since ${why}`, stop: () => standIn.close() };
+  return { name: `a stand-in that speaks PostgreSQL's protocol, since ${why}`, stop: () => standIn.close() };
 }
 
 /** What initdb said at the end, or what went wrong with postgres itself. */

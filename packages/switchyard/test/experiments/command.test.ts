@@ -89,7 +89,9 @@ test(
     const [code] = await ended;
     assert.equal(code, 130);
     for (const pid of started) assert.throws(() => process.kill(pid, 0), { code: "ESRCH" });
-    assert.deepEqual(readdirSync(folder), []);
+    // A server may have made its user's folder for control sockets, which is kept.
+    const left = readdirSync(folder).filter((name) => !/^switchyard-\d+$/.test(name));
+    assert.deepEqual(left, []);
   },
 );
 
