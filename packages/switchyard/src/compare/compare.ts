@@ -174,7 +174,9 @@ class Comparison {
       if (index > 0) continue;
       aloneMs = seen.stream.meanMs;
       // More would wait for the CPU for longer than a stretch is: nothing could be seen but that.
-      const most = schedule.longestMs / Math.max(seen.cpuMs ?? 0, Number.MIN_VALUE);
+      // One that mostly waits is no such path, whatever the server's own start has cost beside it.
+      const computesMs = (seen.cpuMs ?? 0) > aloneMs / 2 ? (seen.cpuMs ?? 0) : 0;
+      const most = schedule.longestMs / Math.max(computesMs, Number.MIN_VALUE);
       rest = lastFirst(rest.filter((each) => each <= Math.max(fewClients, most)));
     }
   }
