@@ -22,7 +22,8 @@ export function refuse(response: ServerResponse, status: number, why: string, op
     response.destroy();
     return 0;
   }
-  const text = `${status} ${STATUS_CODES[status] ?? ""}\n${why}\n`;
+  const reason = STATUS_CODES[status] ?? "";
+  const text = `${status} ${reason}\n${why}\n`;
   // A handler may have set headers for an answer that it never gave, a content length above all.
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   const headers: Record<string, string | number> = {
@@ -31,7 +32,8 @@ export function refuse(response: ServerResponse, status: number, why: string, op
   };
   if (options.retryAfterSeconds !== undefined) headers["Retry-After"] = options.retryAfterSeconds;
   if (options.keepOpen !== true && response.req.httpVersionMajor < 2) headers.Connection = "close";
-  response.writeHead(status, headers);
+  // The reason is named because the one of an answer that the handler had begun would stay.
+  response.writeHead(status, reason, headers);
   response.end(text);
   return Buffer.byteLength(text);
 }

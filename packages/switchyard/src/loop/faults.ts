@@ -156,7 +156,8 @@ function partsOf(error: unknown, what: string): PageParts {
 
 function sendPage(response: ServerResponse, page: string): void {
   for (const name of response.getHeaderNames()) response.removeHeader(name);
-  response.writeHead(500, { "Content-Type": "text/html; charset=utf-8", "Content-Length": Buffer.byteLength(page) });
+  const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Length": Buffer.byteLength(page) };
+  response.writeHead(500, "Internal Server Error", headers);
   response.end(page);
 }
 

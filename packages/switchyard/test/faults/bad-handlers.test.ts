@@ -24,6 +24,7 @@ const handlers: Record<string, { statuses: readonly number[]; isLogged: boolean;
   "/write-after-end": { statuses: [200], isLogged: false },
   "/reject-after-answer": { statuses: [200], isLogged: true },
   "/bad-header": { statuses: [500], isLogged: true },
+  "/throw-after-reason": { statuses: [500], isLogged: true },
   "/throw-in-callback": { statuses: [500], isLogged: true, method: "POST" },
   "/reject-in-callback": { statuses: [500], isLogged: true, method: "POST" },
   // The answer had begun: a broken connection is the only way to say that it is not whole.
@@ -46,6 +47,7 @@ for (const [model, args] of Object.entries(models)) {
       }
       const outcome = await sent.outcome;
       assert.deepEqual(outcome.statuses, statuses, path);
+      if (outcome.statuses[0] === 500) assert.match(outcome.text, /^HTTP\/1\.1 500 Internal Server Error\r\n/, path);
       if (path.endsWith("-in-body")) assert.doesNotMatch(outcome.text, /\r\n0\r\n\r\n$/, `${path} must not look whole`);
       if (isLogged) await server.waitForLine((line) => line.level === "error" && line.path === path);
       assert.deepEqual((await client.send("/run").outcome).statuses, [200], `after ${path}`);
