@@ -20,7 +20,7 @@ const libraries = {
   crypto: cryptoPatches,
   zlib: (option: true | ZlibOptions) => zlibPatches(option === true ? {} : option),
   stdin: (_option: true) => stdinPatches(),
-  sqlite: (_option: true) => sqlitePatches(),
+  sqlite: sqlitePatches,
   fs: fsPatches,
   atomics: (_option: true) => atomicsPatches(),
 };
@@ -37,8 +37,11 @@ export interface PatchOptions {
   readonly zlib?: boolean | ZlibOptions;
   /** Reading standard input. Default `true`. */
   readonly stdin?: boolean;
-  /** Runs the functions that are given to node:sqlite with switching forbidden. Default `true`, where Node does not warn of it. */
-  readonly sqlite?: boolean;
+  /**
+   * Runs the functions that are given to node:sqlite with switching forbidden. Default `true`, where Node does not warn of it.
+   * "worker": also, databases that are made from then on have their connection in a thread, and a query parks its greenlet.
+   */
+  readonly sqlite?: boolean | "worker";
   /** Files. Default `false`, because a cached file is read faster than a thread is asked; "large": from 1 MB only. */
   readonly fs?: boolean | "all" | "large";
   /** Atomics.wait, for synckit and its like. Default `false`. */

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { inspect } from "node:util";
+import { plainDatabases } from "./sqlite-database.ts";
 
 export interface MonkeyReport {
   readonly patched: readonly { readonly library: string; readonly functions: readonly string[] }[];
@@ -20,7 +21,6 @@ const alwaysBlocking = [
     what: "fs.opendirSync, Dir.readSync, mkdtempSync, cpSync, globSync, fs.Utf8Stream",
     why: "their other form differs",
   },
-  { what: "node:sqlite", why: "it has no other form; keep statements short, or use a worker" },
   {
     what: "createHash, createCipheriv, JSON, regular expressions, loops",
     why: "they compute; hub.onBlocked() shows them",
@@ -32,6 +32,17 @@ const ofLibrary: Record<string, { readonly what: string; readonly why: string }>
   fs: { what: "fs", why: "patched only where asked for: monkey.patch('fs', 'large' | 'all')" },
   atomics: { what: "Atomics.wait", why: "patched only where asked for: monkey.patch('atomics')" },
 };
+
+function sqliteRow(patched: MonkeyReport["patched"]): MonkeyReport["blocking"][number] {
+  if (!patched.some(({ functions }) => functions.includes("DatabaseSync"))) {
+    return { what: "node:sqlite", why: "patched only where asked for: monkey.patch('sqlite', 'worker')" };
+  }
+  const count = plainDatabases();
+  return {
+    what: "node:sqlite with functions, aggregates, an authorizer, sessions, extensions, limits, serialize() or backup()",
+    why: `such a database is in no thread (${count} ${count === 1 ? "is" : "are"} not)`,
+  };
+}
 
 const loadedBefore = new Set<string>();
 let hasLooked = false;
@@ -52,6 +63,7 @@ export function reportOf(patched: MonkeyReport["patched"], unpatched: readonly s
     }),
     blocking: [
       ...unpatched.map((name) => ofLibrary[name] ?? { what: name, why: "it is not patched" }),
+      sqliteRow(patched),
       ...alwaysBlocking,
     ],
   };

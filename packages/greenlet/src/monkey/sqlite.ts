@@ -1,14 +1,36 @@
-// Functions that a program gives to node:sqlite: they are run with switching forbidden.
+// Functions that a program gives to node:sqlite: they are run with switching forbidden. And, where it is asked for, databases
+// whose connection is in a thread (sqlite-database.ts).
 //
 // SQLite calls them while it holds the database's mutex. A greenlet that parked there would hold it on, and whoever used the
 // database next, the main stack too, would block the one JavaScript thread for ever.
 
 import { withoutSwitching } from "../wait.ts";
 import type { LibraryFunction, Patch } from "./cooperation.ts";
+import { workerDatabases } from "./sqlite-database.ts";
 
-export function sqlitePatches(): Patch[] {
+export function sqlitePatches(option: true | "worker"): Patch[] {
   // Loaded here, because some versions of Node warn when it is.
-  const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+  const sqlite = process.getBuiltinModule("node:sqlite");
+  const guards = functionGuards(sqlite.DatabaseSync);
+  return option === "worker" ? [...guards, ...workerPatches(sqlite)] : guards;
+}
+
+function workerPatches(sqlite: typeof import("node:sqlite")): Patch[] {
+  const { databaseClass, plainOf } = workerDatabases(sqlite.DatabaseSync);
+  return [
+    { holder: sqlite, name: "DatabaseSync", make: () => databaseClass },
+    {
+      holder: sqlite,
+      name: "backup",
+      make: (original) =>
+        function (database, ...args) {
+          return original.call(this, plainOf(database), ...args);
+        },
+    },
+  ];
+}
+
+function functionGuards(DatabaseSync: typeof import("node:sqlite").DatabaseSync): Patch[] {
   return [
     {
       holder: DatabaseSync.prototype,

@@ -16,4 +16,5 @@ import "./tools.ts";
 import "./monkey.ts";
 import "./monkey-more.ts";
 import "./pinning.ts";
+import "./sqlite.ts";
 import "./preemption.ts";
