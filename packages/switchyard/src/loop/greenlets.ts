@@ -1,5 +1,8 @@
 // Loads greenlets for a worker and replaces the blocking functions of the standard library by ones that suspend.
 
+import { readFileSync } from "node:fs";
+import { createRequire, findPackageJSON } from "node:module";
+import { pathToFileURL } from "node:url";
 import type * as Greenlets from "@switchyard/greenlet";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
@@ -37,6 +40,24 @@ function preemptionOf({ preemptMs, runTimeoutMs }: Pick<ServeSettings, "preemptM
 /** The longest slice and limit that greenlets take. */
 const mostMs = 60 * 60 * 1000;
 
+/**
+ * Loads greenlets where the application's package.json names them, so that its first request can wait even if that very
+ * request is what makes the program load them.
+ *
+ * @param app The application's file.
+ */
+export async function loadGreenletsOfProject(app: string): Promise<void> {
+  try {
+    const file = findPackageJSON(pathToFileURL(app));
+    const declared: unknown = file === undefined ? {} : JSON.parse(readFileSync(file, "utf8"));
+    const { dependencies } = declared as { readonly dependencies?: Readonly<Record<string, string>> };
+    if (dependencies === undefined || !Object.hasOwn(dependencies, packageName)) return;
+    await import(pathToFileURL(createRequire(app).resolve(packageName)).href);
+  } catch {
+    // What is wrong with it, the program hears when it loads greenlets itself.
+  }
+}
+
 /** The greenlets that the program itself has loaded in this thread, or null; null too where their addon can't be. */
 export function greenletsOfProgram(): typeof Greenlets | null {
   // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
@@ -64,5 +85,6 @@ export function greenletSwitches(): number {
   }
 }
 
-const key = Symbol.for("@switchyard/greenlet");
+const packageName = "@switchyard/greenlet";
+const key = Symbol.for(packageName);
 let isUnavailable = false;

@@ -20,7 +20,7 @@ import { createLogger } from "../../log/logger.ts";
 import { checkContinue } from "../../loop/check-continue.ts";
 import { endApplication } from "../../loop/ending.ts";
 import { Faults } from "../../loop/faults.ts";
-import { greenletSwitches, greenletsOfProgram, loadGreenlets } from "../../loop/greenlets.ts";
+import { greenletSwitches, greenletsOfProgram, loadGreenlets, loadGreenletsOfProject } from "../../loop/greenlets.ts";
 import { tellHolds } from "../../loop/holds.ts";
 import { sendLastWords } from "../../loop/last-words.ts";
 import { letWatch } from "../../loop/let-watch.ts";
@@ -60,6 +60,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const { runTimeoutMs } = lane ?? settings;
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const greenlets = model === "greenlet" ? await loadGreenlets({ ...settings, runTimeoutMs }) : null;
+  if (model === "sync") await loadGreenletsOfProject(settings.app);
 
   /** No request is left and none will come. */
   const finished = Promise.withResolvers<void>();
