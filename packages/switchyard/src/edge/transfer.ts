@@ -35,6 +35,7 @@ export class Transfer {
   /** Bytes of the response that the client's socket has not taken yet, to be credited when it drains. */
   #undrainedBytes = 0;
   #workerIsDone = false;
+  #isSent = false;
   /** Settles what is held back of the request. */
   #whenClientLeaves: () => void = () => {};
   /** The worker has sent its whole answer. The client may have got another one before: 413, 408 or 504 of our own. */
@@ -46,9 +47,15 @@ export class Transfer {
     this.#requestOutstanding = new Outstanding(parts.isQueued ? firstWindowBytes : windowBytes);
   }
 
+  /** Its head is on its way, or was sent before it was given to this. */
+  get isSent(): boolean {
+    return this.#isSent;
+  }
+
   /** Sends the request on its way, unless it was sent: then the worker has its head, and it has no body. */
   start({ wasSent }: { readonly wasSent: boolean }): void {
     const { request, response } = this.#parts;
+    this.#isSent = wasSent;
     if (!wasSent) {
       const hasBody = mayHaveBody(request);
       if (hasBody) this.#sendWithBody();
@@ -116,31 +123,32 @@ export class Transfer {
     const { hasBody, piece } = body;
     const head = packRequestHead(headOf(request));
     const isWhole = piece !== undefined;
+    this.#isSent = true;
     channel.send({ type: "request", id: this.id, head, hasBody, isWhole, piece, expectsContinue, slot: null });
   }
 
   /** Head and body in one message where all of it comes in this turn of the loop and in one piece, as short ones mostly do. */
   #sendWithBody(): void {
     const { request, response, channel, expectsContinue, isQueued } = this.#parts;
-    let isSent = expectsContinue;
+    let isSettled = expectsContinue;
     let first: Buffer | null = null;
     const sendWhatCame = () => {
-      if (isSent || this.#workerIsDone) return;
-      isSent = true;
+      if (isSettled || this.#workerIsDone) return;
+      isSettled = true;
       this.#sendHead({ hasBody: true });
       if (first !== null) channel.send({ type: "body", id: this.id, piece: first });
     };
-    if (isSent) this.#sendHead({ hasBody: true });
+    if (isSettled) this.#sendHead({ hasBody: true });
     else setImmediate(sendWhatCame);
     this.#whenClientLeaves = () => {
       // Nobody has heard of it, and nobody is to run it. A worker that is kept for it must hear that it is over.
-      if (isQueued) isSent = true;
+      if (isQueued) isSettled = true;
       else sendWhatCame();
     };
     request.on("data", (chunk: Buffer) => {
       // What comes after the answer is read to reach the connection's next request, and dropped.
       if (this.#workerIsDone || response.writableFinished) return;
-      if (!isSent && first === null && chunk.length <= wholeBytes) {
+      if (!isSettled && first === null && chunk.length <= wholeBytes) {
         first = chunk;
       } else {
         sendWhatCame();
@@ -149,8 +157,8 @@ export class Transfer {
       if (!this.#requestOutstanding.sent(chunk.length)) request.pause();
     });
     request.on("end", () => {
-      if (!isSent && first !== null && !this.#workerIsDone && request.rawTrailers.length === 0) {
-        isSent = true;
+      if (!isSettled && first !== null && !this.#workerIsDone && request.rawTrailers.length === 0) {
+        isSettled = true;
         this.#sendHead({ hasBody: true, piece: first });
         return;
       }

@@ -79,6 +79,8 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
   receiveRest(): void {
     for (;;) {
       this.#receiveRecords();
+      // Of a port that is closed, Node can't be asked: it would crash.
+      if (this.#isClosed) return;
       const rest: { message: In | typeof wakeUp } | undefined = receiveMessageOnPort(this.#port);
       if (rest === undefined) {
         if (this.#reader.isEmpty) return;

@@ -133,6 +133,9 @@ class RelayedRequest implements Offered, InWorker {
     this.offeredAtMs = nowMs() - message.waitedMs;
   }
 
+  /** As soon as it is assigned. */
+  readonly isSent = true;
+
   /** By which the worker speaks of it. */
   get id(): number {
     return this.#assignment?.id ?? 0;

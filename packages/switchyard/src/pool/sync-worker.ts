@@ -12,6 +12,8 @@ import type { RequestChannel } from "./worker-handle.ts";
 /** A request in a worker: what it says goes to the request's client. */
 export interface InWorker {
   readonly id: number;
+  /** The worker was told of it: what is sent to the worker from now on comes after it. */
+  readonly isSent: boolean;
   receive(message: FromSyncWorker): void;
   /** The worker can't finish it. */
   fail(status: number, why: string): void;
@@ -51,6 +53,8 @@ export class SyncWorker {
   vitals: Vitals | null = null;
   /** Resident memory of its process when that was looked at last. */
   rssBytes = 0;
+  /** The request that it was given last. */
+  #running: InWorker | null = null;
   #latest: { readonly request: Described; readonly atMs: number } | null = null;
   #begun = 0;
   #answered = 0;
@@ -71,10 +75,10 @@ export class SyncWorker {
     return !this.isLeaving && !this.isCondemned && this.requests.size + this.givenUp.size < this.capacity;
   }
 
-  /** Another request may be put on offer to it: it has one, which may still turn out short. */
+  /** Another request may be put on offer to it: it has one and knows of it, which may still turn out short. */
   get mayGetAhead(): boolean {
     if (this.ahead === null || this.isLeaving || this.isCondemned) return false;
-    if (this.requests.size !== 1 || this.givenUp.size > 0) return false;
+    if (this.requests.size !== 1 || this.givenUp.size > 0 || this.#running?.isSent !== true) return false;
     return this.ahead.hasRoom && !this.isLong(nowMs());
   }
 
@@ -91,6 +95,7 @@ export class SyncWorker {
   begin(request: InWorker, described: Described): void {
     this.#begun++;
     this.requests.set(request.id, request);
+    this.#running = request;
     this.#latest = { request: described, atMs: nowMs() };
   }
 

@@ -45,16 +45,22 @@ export function watchThread({ worker, threadId, beats, thresholdMs, tell }: Thre
 function askThread(threadId: number, answer: (text: string) => void): void {
   const session = new Session();
   session.connect();
+  let isOver = false;
   session.on("NodeWorker.attachedToWorker", ({ params }) => {
+    if (isOver) return;
     const message = JSON.stringify({ id: 1, method: "Runtime.evaluate", params: { expression: describeExpression } });
     session.post("NodeWorker.sendMessageToWorker", { sessionId: params.sessionId, message });
   });
   session.on("NodeWorker.receivedMessageFromWorker", ({ params }) => {
     const text = valueIn(params.message);
     // Made by `describe`, of the same version.
-    if (text === null || (JSON.parse(text) as Description).thread !== threadId) return;
-    session.disconnect();
-    answer(text);
+    if (isOver || text === null || (JSON.parse(text) as Description).thread !== threadId) return;
+    isOver = true;
+    // Node delivers this between any two lines of ours, by an interrupt, and crashes when the session ends in the middle of it.
+    setImmediate(() => {
+      session.disconnect();
+      answer(text);
+    });
   });
   session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
 }
@@ -62,7 +68,11 @@ function askThread(threadId: number, answer: (text: string) => void): void {
 /** What the expression's value was, when this is the answer to it. */
 function valueIn(message: string): string | null {
   // The inspector's protocol: an answer has the number of its question.
-  const { id, result } = JSON.parse(message) as { id?: number; result?: { result?: { value?: unknown } } };
+  const { id, result } = JSON.parse(message) as {
+    id?: number;
+    result?: { result?: { value?: unknown }; exceptionDetails?: unknown };
+  };
   const value = result?.result?.value;
-  return id === 1 && typeof value === "string" ? value : null;
+  // A thread that is ended meanwhile answers with an exception.
+  return id === 1 && result?.exceptionDetails === undefined && typeof value === "string" ? value : null;
 }

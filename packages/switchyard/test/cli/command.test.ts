@@ -66,7 +66,7 @@ test("serve --help and help serve name every flag, its prose and its default", a
   const words = stdout.replaceAll(/\s+/g, " ");
   assert.match(words, /--port <port> The port to listen on\.[^-]*Default: 3000\./);
   assert.match(stdout, /--access-log <json\|common\|combined\|off>, --no-access-log/);
-  assert.match(words, /--run-timeout <time> [^-]*Default: 1m\./);
+  assert.match(words, /--run-timeout <time> (?:(?! --[\w-]+ <).)*Default: 1m\./);
   assert.ok(stdout.split("\n").every((line) => line.length <= 100));
   assert.equal((await run(t, { args: ["help", "serve"] })).stdout, stdout);
 });

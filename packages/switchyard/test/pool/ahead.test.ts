@@ -62,6 +62,8 @@ class Request implements Offered {
   readonly name: string;
   readonly journal: string[];
   turn = 0;
+  /** The worker is told of it as soon as it is assigned. */
+  isSentAtOnce = true;
   constructor(name: string, journal: string[], isComplete = true) {
     this.name = name;
     this.journal = journal;
@@ -78,9 +80,11 @@ class Request implements Offered {
   }
   assign({ id, worker, channel, wasSentAhead, onFree }: Assignment) {
     this.journal.push(`${this.name} in ${worker}`);
-    if (!wasSentAhead) channel.send(requestOf(id, null));
+    if (!wasSentAhead && this.isSentAtOnce) channel.send(requestOf(id, null));
+    const { isSentAtOnce } = this;
     return {
       id,
+      isSent: wasSentAhead || isSentAtOnce,
       receive: onFree,
       fail: (status: number) => this.journal.push(`${this.name} failed ${status}`),
     };
@@ -140,6 +144,24 @@ test("no more are on offer to a thread than there are slots, and none to one who
     assert.equal(thread.sent.length, 1 + count);
     assert.equal(balancer.queueSnapshot().length, 16);
   }
+});
+
+test("nothing is sent ahead of a request that the thread has not heard of: it would be begun in its place", () => {
+  const thread = new Thread(1);
+  const { balancer, journal, offer } = start([thread]);
+  const first = new Request("with a body", journal);
+  first.isSentAtOnce = false;
+  balancer.offer(first);
+  offer("b", "c");
+  assert.deepEqual(thread.sent, []);
+  assert.equal(balancer.queueSnapshot().length, 2);
+  thread.goOn(1, []);
+  thread.beHeard();
+  assert.deepEqual(journal, ["with a body in 1", "b in 1"]);
+  assert.deepEqual(
+    thread.sent.map(({ slot }) => slot === null),
+    [true, false],
+  );
 });
 
 test("a lane that serves the newest first, and a request whose body is still to come, send nothing ahead", () => {
