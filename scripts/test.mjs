@@ -1,6 +1,6 @@
 // Runs every test of the repository, or those named: `npm test`, `npm run test:run -- packages/greenlet/test/*.test.ts`.
 //
-// Tests start real servers on free loopback ports and wait for them more than they compute, so files run three at a time on
+// Tests start real servers on free loopback ports and wait for them more than they compute, so files run four at a time on
 // two CPUs: what they check is behaviour, and a machine that is merely slow must not fail them. Those that hold a measurement
 // against a promise can't tell anything beside other work: *.alone.test.ts run after the rest, one file at a time.
 
@@ -19,7 +19,7 @@ const isAlone = (file) => file.endsWith(".alone.test.ts");
 const codes = [
   run(
     files.filter((file) => !isAlone(file)),
-    3,
+    4,
   ),
   run(files.filter(isAlone), 1),
 ];
