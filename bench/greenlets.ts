@@ -7,6 +7,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type LoadResult, load } from "./load.ts";
+import { type Mixed, mixedLoad } from "./mixed-load.ts";
 import { moduleOf, type PythonSwitch, pythonFor, pythonMicros, pythonWith } from "./python.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
 import { bareNode, cpuSeconds, freePort, processesOf, type Subject, whileRunning } from "./subject.ts";
@@ -16,8 +17,6 @@ const serverCpu = "0";
 const loadCpu = "1";
 const sliceMs = 2;
 const workMs = 50;
-const fastClients = 16;
-const busyClients = 4;
 
 type Figures = Record<string, number>;
 
@@ -246,9 +245,9 @@ async function thousandClients(url: string, seconds: number): Promise<LoadResult
 // --- Preemption
 
 interface PreemptRun {
-  readonly preempted: Figures;
-  readonly plain: Figures;
-  readonly bare: Figures;
+  readonly preempted: Mixed;
+  readonly plain: Mixed;
+  readonly bare: Mixed;
 }
 
 /** The servers of each round, measured once. */
@@ -275,7 +274,7 @@ function preemptRow(
       const measured = await measuring;
       const parts: Figures = {};
       for (const [server, figures] of Object.entries(measured)) {
-        for (const [name, value] of Object.entries(figures as Figures)) parts[`${server}, ${name}`] = value;
+        for (const [name, value] of Object.entries(figures as Mixed)) parts[`${server}, ${name}`] = value;
       }
       return { figure: figure(measured), parts };
     },
@@ -285,9 +284,9 @@ function preemptRow(
 async function measurePreemption(seconds: number): Promise<PreemptRun> {
   workRounds ??= String(roundsFor(workMs));
   return {
-    bare: await mixedLoad(bareNode("./apps/mixed.mjs"), seconds),
-    plain: await mixedLoad(preemptSubject(0), seconds),
-    preempted: await mixedLoad(preemptSubject(sliceMs), seconds),
+    bare: await loadMixed(bareNode("./apps/mixed.mjs"), seconds),
+    plain: await loadMixed(preemptSubject(0), seconds),
+    preempted: await loadMixed(preemptSubject(sliceMs), seconds),
   };
 }
 
@@ -295,23 +294,8 @@ function preemptSubject(preemptMs: number): Subject {
   return { name: "greenlets", command: ["./apps/preempted-http.mjs"], env: { PREEMPT_MS: String(preemptMs) } };
 }
 
-function mixedLoad(subject: Subject, seconds: number): Promise<Figures> {
-  return whileRunning(withWork(subject), async ({ url }) => {
-    const both = (length: number) =>
-      Promise.all([
-        load({ url: `${url}/hello`, connections: fastClients, seconds: length, cpus: loadCpu }),
-        load({ url: `${url}/cpu`, connections: busyClients, seconds: length, cpus: loadCpu }),
-      ]);
-    await both(1);
-    const [hello, cpu] = await both(seconds);
-    return {
-      helloPerSecond: hello.perSecond,
-      helloP50Ms: hello.p50Ms,
-      helloP99Ms: hello.p99Ms,
-      cpuPerSecond: cpu.perSecond,
-      errors: hello.errors + cpu.errors,
-    };
-  });
+function loadMixed(subject: Subject, seconds: number): Promise<Mixed> {
+  return whileRunning(withWork(subject), ({ url }) => mixedLoad(url, { warmSeconds: 1, seconds, cpus: loadCpu }));
 }
 
 function withWork(subject: Subject): Subject {

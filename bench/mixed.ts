@@ -3,25 +3,16 @@
 
 import { markdownTable, median } from "./figures.ts";
 import { load } from "./load.ts";
+import { busyClients, fastClients, type Mixed, mixedLoad } from "./mixed-load.ts";
 import { ensurePeers, pm2, watt } from "./node-peers.ts";
 import type { RoundOptions, RoundResult, Row } from "./row.ts";
 import { bareNode, cpuSeconds, nodeCluster, ours, processesOf, type Subject, whileRunning } from "./subject.ts";
 import { roundsFor } from "./work.mjs";
 
-const fastClients = 16;
-const busyClients = 4;
 const workMs = 50;
 const learningSeconds = 5;
 
 /** One server under both loads. */
-interface Mixed {
-  readonly helloPerSecond: number;
-  readonly helloP50Ms: number;
-  readonly helloP99Ms: number;
-  readonly cpuPerSecond: number;
-  readonly errors: number;
-}
-
 interface MixedRun {
   /** `/hello` alone on one bare node:http. */
   readonly bareAlonePerSecond: number;
@@ -110,22 +101,8 @@ async function measureAll({ seconds }: RoundOptions): Promise<MixedRun> {
 }
 
 function measure(subject: Subject, seconds: number): Promise<Mixed> {
-  return whileRunning(subject, async ({ url }) => {
-    const both = (length: number) =>
-      Promise.all([
-        load({ url: `${url}/hello`, connections: fastClients, seconds: length }),
-        load({ url: `${url}/cpu`, connections: busyClients, seconds: length }),
-      ]);
-    await both(subject.name === "auto" ? learningSeconds : 1);
-    const [hello, cpu] = await both(seconds);
-    return {
-      helloPerSecond: hello.perSecond,
-      helloP50Ms: hello.p50Ms,
-      helloP99Ms: hello.p99Ms,
-      cpuPerSecond: cpu.perSecond,
-      errors: hello.errors + cpu.errors,
-    };
-  });
+  const warmSeconds = subject.name === "auto" ? learningSeconds : 1;
+  return whileRunning(subject, ({ url }) => mixedLoad(url, { warmSeconds, seconds }));
 }
 
 function withWork(subject: Subject): Subject {

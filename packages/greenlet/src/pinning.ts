@@ -12,6 +12,7 @@ import type { Binding } from "./addon.ts";
 import { withoutOwnFrames } from "./error-frames.ts";
 import { type ErrorParts, GreenletError, type GreenletErrorCode } from "./errors.ts";
 import type { Greenlet, Unlink } from "./greenlet.ts";
+import { guarded } from "./guarded.ts";
 
 /**
  * What was on the stack of a greenlet that waited:
@@ -183,14 +184,4 @@ function endedByLimit(): GreenletError {
     saw: "A greenlet waited after it had run for longer than hub.preempt()'s limitMs.",
     fix: "See what it computes, or raise the limit.",
   });
-}
-
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

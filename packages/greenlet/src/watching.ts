@@ -9,6 +9,7 @@
 
 import { channel } from "node:diagnostics_channel";
 import type { Greenlet, Unlink } from "./greenlet.ts";
+import { guarded } from "./guarded.ts";
 import { type Task, watchSwitches } from "./switching.ts";
 
 export interface BlockedReport {
@@ -89,14 +90,4 @@ function tellBlocked(greenlet: Greenlet, heldMs: number): void {
     if (blocked.hasSubscribers) blocked.publish(report);
     for (const { callback } of listeners) guarded(() => callback(report));
   });
-}
-
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }

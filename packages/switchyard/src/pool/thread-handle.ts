@@ -38,28 +38,26 @@ export class ThreadHandle implements WorkerHandle {
   #hasEnded = false;
 
   constructor(plan: ThreadPlan) {
-    const ports = plan.withPort ? new MessageChannel() : null;
+    const line = plan.withPort ? { ports: new MessageChannel(), rings: newRings(), claims: Claims.newMemory() } : null;
     const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-    const rings = newRings();
-    const claims = plan.withPort ? Claims.newMemory() : null;
-    this.claims = claims === null ? null : new Claims(claims);
+    this.claims = line === null ? null : new Claims(line.claims);
     const data: ThreadData = {
       order: plan.order,
-      port: ports?.port2 ?? null,
-      rings: plan.withPort ? otherSideOf(rings) : null,
-      claims,
+      port: line?.ports.port2 ?? null,
+      rings: line === null ? null : otherSideOf(line.rings),
+      claims: line?.claims ?? null,
       fd: plan.fd,
       beats,
     };
     this.#worker = new Worker(plan.entry, {
       workerData: data,
-      transferList: ports === null ? [] : [ports.port2],
+      transferList: line === null ? [] : [line.ports.port2],
       name: `worker ${plan.order.workers.join(", ")}`,
     });
     // Each try to end it waits for its end.
     this.#worker.setMaxListeners(0);
     this.worker = plan.order.workers[0] ?? 0;
-    const channel = ports === null ? null : new RingChannel<ToSyncWorker, FromSyncWorker>(ports.port1, rings);
+    const channel = line === null ? null : new RingChannel<ToSyncWorker, FromSyncWorker>(line.ports.port1, line.rings);
     this.channels = channel === null ? [] : [channel];
     const endWatch = this.#watch(beats, plan.thresholdMs);
     let error: Error | undefined;
