@@ -67,6 +67,9 @@ export function goAway(socket: Duplex, protocol: string): void {
 /** How long a WebSocket's client may take to answer the close frame, in milliseconds. */
 const closeFrameMs = 2_000;
 
+/** How long a handshake that has begun may still take once the server ends, in milliseconds. */
+const handshakeGraceMs = 1_000;
+
 /** The connections of a server with TLS whose handshake is not done. Its own lists begin after the handshake. */
 export class Handshakes {
   readonly #open = new Set<Socket>();
@@ -84,7 +87,16 @@ export class Handshakes {
     });
   }
 
-  /** Closes them: nothing has been asked on any. */
+  /** Closes those that are not done soon. A request may be right behind the others: a reset would lose it. */
+  closeSoon(): void {
+    if (this.#open.size === 0) return;
+    const late = [...this.#open];
+    setTimeout(() => {
+      for (const socket of late) if (this.#open.has(socket)) socket.destroy();
+    }, handshakeGraceMs);
+  }
+
+  /** Closes them now: nothing has been asked on any. */
   closeAll(): void {
     for (const socket of this.#open) socket.destroy();
   }

@@ -187,7 +187,8 @@ export class Listener {
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }
     if (!leavesIdle && this.#sweep === null) {
-      this.#closeUnbegun();
+      this.#closeUnproxied();
+      this.#handshakes?.closeSoon();
       closeIdle(server);
       this.#sweep = setInterval(() => closeIdle(server), sweepEveryMs);
     }
@@ -205,15 +206,10 @@ export class Listener {
     });
   }
 
-  /** Ends the connections that no request can have come on yet. */
-  #closeUnbegun(): void {
-    this.#closeUnproxied();
-    this.#handshakes?.closeAll();
-  }
-
   /** Ends every connection now, answered or not. */
   closeAll(): void {
-    this.#closeUnbegun();
+    this.#closeUnproxied();
+    this.#handshakes?.closeAll();
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
     for (const session of this.#sessions) session.destroy();
     for (const socket of this.#secure) socket.destroy();

@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import net from "node:net";
+import { duplexPair } from "node:stream";
 import { type TestContext, test } from "node:test";
 import tls from "node:tls";
 import { WebSocket } from "ws";
@@ -77,14 +79,59 @@ test("a WebSocket whose client never answers the close frame does not keep an ol
   await server.waitForStatus(({ retiring }) => retiring === 0);
 });
 
+/** A connection with TLS. While it is held, it reads nothing of what the server sends. */
+async function startHandshake(t: TestContext, server: TestServer, ca: Buffer, { isHeld = false } = {}) {
+  const { hostname, port } = new URL(server.url);
+  const raw = net.connect(Number(port), hostname);
+  t.after(() => raw.destroy());
+  raw.on("error", () => {});
+  await once(raw, "connect");
+  const [near, far] = duplexPair();
+  far.pipe(raw);
+  raw.once("close", () => far.destroy());
+  if (!isHeld) raw.pipe(far);
+  const client = tls.connect({ socket: near, ca, servername: "localhost" });
+  let text = "";
+  client.setEncoding("latin1").on("data", (part) => {
+    text += part;
+  });
+  client.on("error", () => {});
+  const ended = new Promise<string>((resolve) => {
+    for (const event of ["end", "close"]) client.once(event, () => resolve(text));
+  });
+  return { raw, client, ended, release: () => raw.pipe(far) };
+}
+
 test("a TLS handshake that never goes on does not keep a server that ends", async (t) => {
   const { args, ca } = makeCertificate(t);
   const server = await startServer(t, { app: "edge/app.mjs", args: ["--model", "async", ...patient, ...args] });
-  const client = await connectRaw(t, server.url);
-  // The handshake of another, younger one tells that this one has been accepted.
-  const other = tls.connect({ port: Number(new URL(server.url).port), ca });
-  t.after(() => other.destroy());
-  await once(other, "secureConnect");
+  const silent = await connectRaw(t, server.url);
+  // The answer to another, younger one tells that this one has been accepted.
+  const other = await startHandshake(t, server, ca);
+  other.client.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  assert.match(await other.ended, /^HTTP\/1\.1 200 /);
   assert.equal(await server.stop(), 0);
-  assert.equal(await client.ended(), "");
+  assert.equal(await silent.ended(), "");
+});
+
+test("a TLS handshake that a server which ends has begun goes on, and its request is answered", async (t) => {
+  const { args, ca } = makeCertificate(t);
+  const server = await startServer(t, {
+    app: "edge/app.mjs",
+    args: ["--model", "async", "--workers", "1", ...patient, ...args],
+  });
+  const { raw, client, ended, release } = await startHandshake(t, server, ca, { isHeld: true });
+  // The server has answered its first message.
+  await once(raw, "readable");
+  const worker = (await server.status()).workers[0]!.pid;
+  // The word to drain comes to the worker together with the rest of the handshake, in whichever order it reads them.
+  process.kill(worker, "SIGSTOP");
+  const stopped = server.stop();
+  await server.waitForLine(({ msg }) => msg?.includes("no new requests") ?? false);
+  release();
+  client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  await Promise.race([once(client, "secureConnect"), ended]);
+  process.kill(worker, "SIGCONT");
+  assert.match(await ended, /^HTTP\/1\.1 200 /);
+  assert.equal(await stopped, 0);
 });
