@@ -3,7 +3,12 @@
 import { hub, sleep, spawn, spawnNow, wait } from "../dist/index.js";
 
 const results = await Promise.all(
-  Array.from({ length: 10 }, (_, n) => spawn(() => (sleep(n), wait(Promise.resolve(n))))),
+  Array.from({ length: 10 }, (_, n) =>
+    spawn(() => {
+      sleep(n);
+      return wait(Promise.resolve(n));
+    }),
+  ),
 );
 const killed = spawnNow(() => sleep(60_000));
 killed.kill();

@@ -205,10 +205,12 @@ class Development {
 
   /** Files are loaded at any time: at the start, and by an import() that a request makes. */
   #watchList(): FSWatcher {
-    let timer: NodeJS.Timeout | null = null;
+    let isDue = false;
     return watch(this.#folder, () => {
-      timer ??= setTimeout(() => {
-        timer = null;
+      if (isDue) return;
+      isDue = true;
+      setTimeout(() => {
+        isDue = false;
         this.#watch();
       }, listQuietMs).unref();
     });

@@ -104,7 +104,7 @@ test("an application that can't be loaded is answered with the error and its pla
   const { url, until, printed, child } = await startDev(t, files);
   assert.equal((await get(url)).body, "one");
 
-  files.write("app.mjs", 'const name = "<b>bold</b>";\nthrow new Error(`no ${name} here`);\n');
+  files.write("app.mjs", 'const name = "<b>bold</b>";\nthrow new Error("no " + name + " here");\n');
   const { status, body } = await until(({ status }) => status === 500);
   assert.equal(status, 500);
   assert.match(body, /no &lt;b&gt;bold&lt;\/b&gt; here/);

@@ -13,7 +13,7 @@ const post = "POST /body HTTP/1.1\r\nHost: test\r\n";
 const garbage: Record<string, { bytes: string | Uint8Array; status: number }> = {
   "random bytes": { bytes: Buffer.concat([Buffer.from([0x81]), randomBytes(2_000)]), status: 400 },
   // The beginning of a TLS 1.3 ClientHello.
-  "a TLS hello": { bytes: Buffer.from("16030100f8010000f40303" + "00".repeat(240), "hex"), status: 400 },
+  "a TLS hello": { bytes: Buffer.from(`16030100f8010000f40303${"00".repeat(240)}`, "hex"), status: 400 },
   "the HTTP/2 preface": { bytes: "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", status: 400 },
   "an absurd method": { bytes: `FROBNICATE${"X".repeat(100)} / HTTP/1.1\r\nHost: test\r\n\r\n`, status: 400 },
   "a version that does not exist": { bytes: "GET /run HTTP/7.3\r\nHost: test\r\n\r\n", status: 400 },
