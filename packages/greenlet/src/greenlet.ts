@@ -4,17 +4,17 @@
 //   pending ─────► running ───────────► running ────────► parked ──────────────────► running
 //      │ kill         │ body ends; a promise that it returned is waited for without the stack (parked)
 //      ▼              ▼
-//     done ◄──────── done     value, or exception; links are called; nothing changes any more
+//     done ◄──────── done     value, or exception; those who asked are told (ending.ts); nothing changes any more
 //
-// Greenlets know nothing of servers. An exception that nobody asked for becomes an unhandled rejection, as an async
-// function's does.
+// Greenlets know nothing of servers.
 
 import { type InspectOptions, inspect } from "node:util";
+import { Ending } from "./ending.ts";
 import { withoutOwnFrames } from "./error-frames.ts";
 import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
 import { hubLimits, type Link } from "./limits.ts";
 import { overRunLimit } from "./preemption.ts";
-import { framesOf, runningTask, startTask, Task, type Wakeable } from "./switching.ts";
+import { framesOf, runningTask, startTask, type Wakeable } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
 import { startTimer } from "./timer.ts";
 import { parkUntil, type WaitOptions } from "./wait.ts";
@@ -22,9 +22,6 @@ import { runSoon } from "./waiter.ts";
 import { tellEnded, tellSpawned } from "./watching.ts";
 
 export type GreenletState = "pending" | "running" | "parked" | "done";
-
-/** Takes a link back; its callback is then not called. */
-export type Unlink = () => void;
 
 export interface KillOptions {
   /** Whether to wait until the greenlet has ended; only inside another greenlet. Default `false`. */
@@ -35,7 +32,7 @@ export interface KillOptions {
 
 let nextId = 1;
 
-export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
+export class Greenlet<T = unknown> extends Ending<T> {
   /** Counts from 1 in each thread. */
   readonly id: number;
   /** For people: the function's name, or "greenlet 7". */
@@ -46,9 +43,9 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   #body: (() => unknown) | null;
   #state: GreenletState = "pending";
   #isStarted = false;
-  /** What the body returned or threw; then what a returned promise became. */
-  #outcome: unknown = undefined;
-  #hasFailed = false;
+  /** What the body returned or threw. */
+  #result: unknown = undefined;
+  #hasThrown = false;
   #waiter: Wakeable | null = null;
   /** To be thrown from its next waits, one each: they came while it ran, or when it had been woken and not yet resumed. */
   #interrupts: unknown[] | null = null;
@@ -56,10 +53,6 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   #controller: AbortController | null = null;
   #locals: Map<unknown, unknown> | null = null;
   #wasKilled = false;
-  #links: Set<() => void> | null = null;
-  #isObserved = false;
-  #promise: Promise<T> | null = null;
-  #settlePromise: { resolve(value: T): void; reject(error: unknown): void } | null = null;
 
   /** A greenlet that runs `body` once `start()` is called. Inherits the AsyncLocalStorage stores of this moment. */
   constructor(body: () => T | PromiseLike<T>, name: string) {
@@ -71,27 +64,6 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
 
   get state(): GreenletState {
     return this.#state;
-  }
-
-  /** Whether it has ended, in whatever way. */
-  get ready(): boolean {
-    return this.#state === "done";
-  }
-
-  /** Whether it has ended without an error. A kill with no reason counts as success. */
-  get successful(): boolean {
-    return this.#state === "done" && !this.#hasFailed;
-  }
-
-  /** What its function returned, or the `GreenletExit` that ended it; `undefined` before that and after an error. */
-  get value(): T | undefined {
-    // The outcome of a greenlet that has not failed is what its body gave.
-    return this.successful ? (this.#outcome as T) : undefined;
-  }
-
-  /** The error that ended it; `undefined` when there was none. */
-  get exception(): unknown {
-    return this.#state === "done" && this.#hasFailed ? this.#outcome : undefined;
   }
 
   /** Starts it in the next microtask, in order. Does nothing when it was started before. */
@@ -133,8 +105,8 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     try {
       this.#begin();
     } catch (error) {
-      this.#state = "done";
-      hubLimits.leave(this);
+      this.observe();
+      this.#finish(true, error);
       throw error;
     }
     return this;
@@ -158,45 +130,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
         fix: "Give it more time, or kill it.",
       });
     }
-    if (this.#hasFailed) throw this.#outcome;
-    return this.#outcome as T;
-  }
-
-  /**
-   * Calls back on the main stack once it has ended, or in the next microtask when it has. An exception in the callback is
-   * an uncaught exception; other links are called all the same.
-   */
-  link(callback: (greenlet: this) => void): Unlink {
-    this.#observe();
-    return this.onEnd(callback);
-  }
-
-  /** @internal As `link`, by somebody who does not look after its error. */
-  onEnd(callback: (greenlet: this) => void): Unlink {
-    if (this.#state === "done") {
-      let isLinked = true;
-      queueMicrotask(() => isLinked && callback(this));
-      return () => {
-        isLinked = false;
-      };
-    }
-    // Each link is its own, also when one function is linked twice.
-    const link = () => callback(this);
-    this.#links ??= new Set();
-    this.#links.add(link);
-    return () => {
-      this.#links?.delete(link);
-    };
-  }
-
-  /** As `link`, for an end with a value only. */
-  linkValue(callback: (greenlet: this) => void): Unlink {
-    return this.link((greenlet) => greenlet.successful && callback(greenlet));
-  }
-
-  /** As `link`, for an end by an error only. */
-  linkException(callback: (greenlet: this) => void): Unlink {
-    return this.link((greenlet) => !greenlet.successful && callback(greenlet));
+    return this.takeOutcome();
   }
 
   /** Aborted, with the kill's reason, once it is killed: pass it to what it starts, such as fetch(). */
@@ -246,7 +180,7 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
   [Symbol.dispose](): void {
     if (this.ready) return;
     // Whoever disposes of it does not ask what became of it.
-    this.#observe();
+    this.observe();
     const self = runningTask();
     if (self === this) return;
     this.kill();
@@ -255,32 +189,9 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
 
   /** `await using greenlet = spawn(...)`, in async code: kills it and waits until it has ended. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#observe();
+    this.observe();
     this.kill();
     await this.promise().catch(() => {});
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: a greenlet is awaitable by design
-  then<A = T, B = never>(
-    onValue?: ((value: T) => A | PromiseLike<A>) | null,
-    onError?: ((error: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.promise().then(onValue, onError);
-  }
-
-  catch<B = never>(onError?: ((error: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
-    return this.promise().catch(onError);
-  }
-
-  finally(onEnd?: (() => void) | null): Promise<T> {
-    return this.promise().finally(onEnd);
-  }
-
-  /** A promise of its value. Made at the first call, and the same one ever after. */
-  promise(): Promise<T> {
-    this.#isObserved = true;
-    this.#promise ??= this.#makePromise();
-    return this.#promise;
   }
 
   /** @internal */
@@ -292,23 +203,24 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
       if (result === this)
         throw new TypeError("A greenlet's function returned the greenlet itself, whose value would never come.");
       // Read here, where a getter that throws or waits is the greenlet's own.
-      if (isThenable(result)) this.#outcome = Promise.resolve(result);
-      else this.#outcome = result;
+      if (isThenable(result)) this.#result = Promise.resolve(result);
+      else this.#result = result;
     } catch (error) {
-      this.#hasFailed = true;
-      this.#outcome = error;
+      this.#hasThrown = true;
+      this.#result = error;
     }
   }
 
   /** @internal */
   override leftStack(): void {
-    const outcome = this.#outcome;
-    if (this.#hasFailed || !(outcome instanceof Promise)) {
-      this.#finish(this.#hasFailed, outcome);
+    const result = this.#result;
+    this.#result = undefined;
+    if (this.#hasThrown || !(result instanceof Promise)) {
+      this.#finish(this.#hasThrown, result);
       return;
     }
     this.#state = "parked";
-    outcome.then(
+    result.then(
       (value) => this.#finish(false, value),
       (error) => this.#finish(true, error),
     );
@@ -321,7 +233,11 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
 
   /** What console.log shows: who it is and how it stands. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const outcome = this.ready ? ` ${this.#hasFailed ? "failed with" : "with"} ${inspect(this.#outcome, options)}` : "";
+    const outcome = !this.ready
+      ? ""
+      : this.successful
+        ? ` with ${inspect(this.value, options)}`
+        : ` failed with ${inspect(this.exception, options)}`;
     const waitsFor = this.waitsFor === "" ? "" : `, waits for ${this.waitsFor}`;
     return `Greenlet ${this.title.slice("greenlet ".length)} (${this.#state}${outcome}${waitsFor})`;
   }
@@ -398,48 +314,14 @@ export class Greenlet<T = unknown> extends Task implements PromiseLike<T> {
     if (this.#state === "done") return;
     this.#state = "done";
     this.#body = null;
-    this.#hasFailed = hasFailed && !(outcome instanceof GreenletExit);
-    this.#outcome = outcome;
     this.#locals = null;
     hubLimits.leave(this);
-    tellEnded(this);
-    this.#settle();
-    if (this.#links === null) return;
-    for (const link of this.#links) {
-      const links = this.#links;
-      queueMicrotask(() => links.has(link) && link());
-    }
-  }
-
-  /** Settles the promise where there is one; makes a rejected one where an error would go unseen. */
-  #settle(): void {
-    if (this.#settlePromise !== null) {
-      if (this.#hasFailed) this.#settlePromise.reject(this.#outcome);
-      else this.#settlePromise.resolve(this.#outcome as T);
-    } else if (this.#hasFailed && !this.#isObserved) {
-      this.#promise = Promise.reject(this.#outcome);
-    }
-  }
-
-  #makePromise(): Promise<T> {
-    if (this.#state === "done") {
-      return this.#hasFailed ? Promise.reject(this.#outcome) : Promise.resolve(this.#outcome as T);
-    }
-    return new Promise((resolve, reject) => {
-      this.#settlePromise = { resolve, reject };
-    });
+    this.settle(hasFailed && !(outcome instanceof GreenletExit), outcome, tellEnded);
   }
 
   #joinFor(caller: AnyFunction, options: WaitOptions): boolean {
-    this.#observe();
+    this.observe();
     if (this.#state === "done") return true;
     return parkUntil(caller, options, (wake) => this.link(wake));
-  }
-
-  /** Somebody looks after its error from now on. */
-  #observe(): void {
-    if (this.#isObserved) return;
-    this.#isObserved = true;
-    this.#promise?.catch(() => {});
   }
 }

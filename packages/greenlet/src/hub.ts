@@ -1,8 +1,9 @@
 // The hub as users see it: which backend runs, how many greenlets there are and may be.
 
 import { addon, type BackendName, type PreemptionRefusal } from "./addon.ts";
+import type { Unlink } from "./ending.ts";
 import { GreenletError } from "./errors.ts";
-import type { Greenlet, Unlink } from "./greenlet.ts";
+import type { Greenlet } from "./greenlet.ts";
 import { hubLimits } from "./limits.ts";
 import { addPinListener, type PinKind, type PinReport, pinCounts, trustAddon } from "./pinning.ts";
 import {

@@ -63,8 +63,9 @@ export const hub: typeof own.hub = api.hub;
 export const monkey: typeof own.monkey = api.monkey;
 
 export type { BackendName, PreemptionRefusal } from "./addon.ts";
+export type { Unlink } from "./ending.ts";
 export type { GreenletErrorCode } from "./errors.ts";
-export type { GreenletState, KillOptions, Unlink } from "./greenlet.ts";
+export type { GreenletState, KillOptions } from "./greenlet.ts";
 export type { Hub, HubStats } from "./hub.ts";
 export type { Monkey, PatchName, PatchOptions } from "./monkey/monkey.ts";
 export type { MonkeyReport } from "./monkey/report.ts";

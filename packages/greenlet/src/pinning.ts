@@ -9,9 +9,10 @@
 
 import { channel } from "node:diagnostics_channel";
 import type { Binding } from "./addon.ts";
+import type { Unlink } from "./ending.ts";
 import { withoutOwnFrames } from "./error-frames.ts";
 import { type ErrorParts, GreenletError, type GreenletErrorCode } from "./errors.ts";
-import type { Greenlet, Unlink } from "./greenlet.ts";
+import type { Greenlet } from "./greenlet.ts";
 import { guarded } from "./guarded.ts";
 
 /**

@@ -8,7 +8,8 @@
 //   switchyard.greenlet.blocked   { greenlet, heldMs, stack }  only while hub.onBlocked() watches
 
 import { channel } from "node:diagnostics_channel";
-import type { Greenlet, Unlink } from "./greenlet.ts";
+import type { Unlink } from "./ending.ts";
+import type { Greenlet } from "./greenlet.ts";
 import { guarded } from "./guarded.ts";
 import { type Task, watchSwitches } from "./switching.ts";
 

@@ -2,8 +2,8 @@
 //
 // Both are set from anywhere, and awaited in async code.
 
+import type { Unlink } from "../ending.ts";
 import { GreenletError } from "../errors.ts";
-import type { Unlink } from "../greenlet.ts";
 import { taskFor, timeoutPassed, type WaitOptions } from "../wait.ts";
 import { WaitList } from "./wait-list.ts";
 

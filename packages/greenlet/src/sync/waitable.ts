@@ -1,8 +1,9 @@
 // Waiting for several things, and for things that are no promises: events of emitters, and asynchronous iterations.
 
 import { type EventEmitter, once } from "node:events";
+import type { Unlink } from "../ending.ts";
 import { GreenletExit } from "../errors.ts";
-import type { Greenlet, KillOptions, Unlink } from "../greenlet.ts";
+import type { Greenlet, KillOptions } from "../greenlet.ts";
 import { taskFor, type WaitOptions, wait } from "../wait.ts";
 import { Event } from "./event.ts";
 
