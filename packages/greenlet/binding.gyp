@@ -15,6 +15,7 @@
         "native/own_stack.cc",
         "native/native_frames.cc",
         "native/preemption_policy.cc",
+        "native/reachability.cc",
         "native/script_stack.cc",
         "native/stack.cc",
         "native/switch_aarch64.S",

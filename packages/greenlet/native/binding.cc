@@ -17,6 +17,8 @@
 //   profile(periodUs)         takes a sample of each running greenlet that often for V8's profiles; 0: none
 //   counts()                  -> { preemptions, overLimit, refusals: { <reason>: count }, knowsMatches }
 //   whyNotPreempt(moment, ownScripts, guarded) -> the policy's answer (preemption_policy.h), "" where it may be
+//   resumable(stacks, wakers) -> for each index of a parked stack (-1: it has none), and the objects that whoever can resume it must
+//                have hold of, whether it can be resumed (reachability.h). Called with nothing but the event loop below
 //   pushAsyncScope(asyncId, triggerId), popAsyncScope(asyncId): Node's own; absent when this Node does not export them
 
 #include <dlfcn.h>
@@ -31,6 +33,7 @@
 #include "handle_level.h"
 #include "hub.h"
 #include "own_stack.h"
+#include "reachability.h"
 #include "v8_compat.h"
 
 namespace switchyard {
@@ -257,6 +260,31 @@ void WhyNotPreemptCall(const Arguments& arguments) {
   arguments.GetReturnValue().Set(Text(isolate, NameOf(refusal)));
 }
 
+/** Collects all garbage. */
+void ResumableCall(const Arguments& arguments) {
+  Hub* hub = HubOf(arguments);
+  v8::Isolate* isolate = hub->isolate();
+  v8::Local<v8::Context> context = isolate->GetCurrentContext();
+  if (!arguments[0]->IsArray() || !arguments[1]->IsArray() || hub->current != nullptr) {
+    return ThrowMisuse(isolate, "resumable(stacks, wakers), outside every greenlet");
+  }
+  // First of all: a handle to a waker would count as a use of it.
+  HeapWalk walk(isolate);
+  const auto stacks = ElementsOf(context, arguments[0]);
+  const auto wakers = ElementsOf(context, arguments[1]);
+  std::vector<Parked> parked(std::min(stacks.size(), wakers.size()));
+  for (size_t index = 0; index < parked.size(); index++) {
+    const ScriptStack* stack = stacks[index]->IsInt32() ? hub->At(stacks[index].As<v8::Int32>()->Value()) : nullptr;
+    if (stack != nullptr) parked[index].words = stack->ParkedWords();
+    for (v8::Local<v8::Value> waker : ElementsOf(context, wakers[index])) {
+      if (waker->IsObject()) parked[index].wakers.push_back(waker.As<v8::Object>());
+    }
+  }
+  std::vector<v8::Local<v8::Value>> results;
+  for (const bool can : walk.FindResumable(parked)) results.push_back(v8::Boolean::New(isolate, can));
+  arguments.GetReturnValue().Set(v8::Array::New(isolate, results.data(), results.size()));
+}
+
 /**
  * Node exports these two, without declaring them in a header, from version 22 on at least. A Node that lacks them can
  * still run greenlets; the TypeScript layer then refuses to park inside an async scope.
@@ -326,6 +354,7 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("profile", Profile);
   add("counts", Counts);
   add("whyNotPreempt", WhyNotPreemptCall);
+  add("resumable", ResumableCall);
   v8::Local<v8::Function> push = add("pushAsyncScope", NodeCallback(kPushAsyncScope));
   v8::Local<v8::Function> pop = add("popAsyncScope", NodeCallback(kPopAsyncScope));
   hub->async_scopes = std::make_unique<AsyncScopes>(isolate, push, pop);

@@ -160,10 +160,15 @@ void ScriptStack::SwitchBack() {
   const size_t own_depth = *hub_->callback_depth - resumer_depth_;
   *hub_->callback_depth -= own_depth;
   state_ = State::kParked;
+  last_frame_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
 
   WhileUnlocked(hub_->isolate(), [this] { stack_->Leave(); });
 
   *hub_->callback_depth += own_depth;
+}
+
+StackWords ScriptStack::ParkedWords() const {
+  return state_ == State::kParked ? StackWords{last_frame_, first_frame_} : StackWords{};
 }
 
 void ScriptStack::RunOnStack() {

@@ -66,6 +66,8 @@ class ScriptStack final : private StackBody {
   bool IsInCallbackScope() const;
 
   State state() const { return state_; }
+  /** Its frames, while it is parked. */
+  StackWords ParkedWords() const;
   /** Lets go of V8's handles, while the isolate still lives. */
   void ReleaseHandles();
 
@@ -95,6 +97,8 @@ class ScriptStack final : private StackBody {
   double own_async_id_ = 0;
   /** The frame of CallBody. */
   uintptr_t first_frame_ = 0;
+  /** The frame of SwitchBack, while it is parked. */
+  uintptr_t last_frame_ = 0;
   /** V8's level of handle scopes in a plain wait (handle_level.h). */
   int plain_level_ = -1;
   bool resumed_by_microtask_ = false;

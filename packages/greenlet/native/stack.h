@@ -14,6 +14,12 @@
 
 namespace switchyard {
 
+/** A part of a stack: the words from `low` on, below `high`. None where they are equal. */
+struct StackWords {
+  uintptr_t low = 0;
+  uintptr_t high = 0;
+};
+
 /** What runs on a stack. Called once, on the stack itself, at the first Enter. */
 class StackBody {
  public:

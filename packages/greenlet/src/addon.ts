@@ -41,6 +41,7 @@ export interface Binding {
   profile(periodUs: number): void;
   counts(): PreemptionCounts;
   whyNotPreempt(moment: PreemptionMoment, ownScripts: string, guarded: readonly string[]): PreemptionRefusal | "";
+  resumable?(stacks: readonly number[], wakers: readonly (readonly object[])[]): boolean[];
   pushAsyncScope?(asyncId: number, triggerId: number): void;
   popAsyncScope?(asyncId: number): boolean;
 }

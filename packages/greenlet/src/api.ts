@@ -15,4 +15,5 @@ export { LifoQueue, PriorityQueue, Queue } from "./sync/queue.ts";
 export { BoundedSemaphore, Semaphore } from "./sync/semaphore.ts";
 export { Timeout, withTimeout } from "./sync/timeout.ts";
 export { iterate, iwait, joinAll, killAll, waitEvent } from "./sync/waitable.ts";
+export { UnreachableExit } from "./unreachable.ts";
 export { sleep, sync, wait, withoutSwitching } from "./wait.ts";

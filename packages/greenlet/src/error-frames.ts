@@ -3,6 +3,7 @@
 // An error made in a callback or in an async function has no frame of the code that waited for it. They are appended to
 // `stack`, once, when somebody reads it: what is thrown and caught for control flow pays for the capture alone.
 
+import type { AnyFunction } from "./errors.ts";
 import type { Task } from "./switching.ts";
 
 const shown = new WeakSet<Error>();
@@ -42,6 +43,20 @@ function waitingFrames(task: Task, stack: unknown): string {
   if (typeof stack !== "string") return "";
   const frames = withoutOwnFrames(stack);
   return frames === "" ? "" : `\n    -- waited for in ${task.title} --\n${frames}`;
+}
+
+/** All frames below `callee`, whatever the program has set the limit and the form of stacks to. */
+export function framesBelow(callee: AnyFunction): string[] {
+  const holder: { stack?: unknown } = {};
+  const { stackTraceLimit, prepareStackTrace } = Error;
+  Error.stackTraceLimit = Infinity;
+  delete (Error as { prepareStackTrace?: unknown }).prepareStackTrace; // declared as always there
+  Error.captureStackTrace(holder, callee);
+  // Read while both are as they were set above.
+  const text = String(holder.stack);
+  Error.stackTraceLimit = stackTraceLimit;
+  if (prepareStackTrace !== undefined) Error.prepareStackTrace = prepareStackTrace;
+  return text.split("\n").slice(1);
 }
 
 /** A stack's frames without its first line and those of this package. */

@@ -49,7 +49,7 @@ export class GreenletError extends Error {
  * with the exit as its value.
  */
 export class GreenletExit extends Error {
-  override readonly name = "GreenletExit";
+  override readonly name: string = "GreenletExit";
 
   constructor(message = "The greenlet was killed.") {
     super(message);

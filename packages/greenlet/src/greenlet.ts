@@ -53,6 +53,7 @@ export class Greenlet<T = unknown> extends Ending<T> {
   #controller: AbortController | null = null;
   #locals: Map<unknown, unknown> | null = null;
   #wasKilled = false;
+  #isExpectedToEnd = true;
 
   /** A greenlet that runs `body` once `start()` is called. Inherits the AsyncLocalStorage stores of this moment. */
   constructor(body: () => T | PromiseLike<T>, name: string) {
@@ -143,6 +144,28 @@ export class Greenlet<T = unknown> extends Ending<T> {
   get locals(): Map<unknown, unknown> {
     this.#locals ??= new Map();
     return this.#locals;
+  }
+
+  /** @internal What whoever can resume or end it must have hold of; the last is of this wait alone. */
+  get wakers(): readonly object[] {
+    return this.#waiter === null ? [this] : [this, this.#waiter];
+  }
+
+  /** That it is still parked when the event loop is empty is expected, and no warning tells of it. */
+  unref(): this {
+    this.#isExpectedToEnd = false;
+    return this;
+  }
+
+  /** Takes `unref()` back. */
+  ref(): this {
+    this.#isExpectedToEnd = true;
+    return this;
+  }
+
+  /** Whether a warning tells of it when it is still parked as the event loop is empty. Default `true`. */
+  hasRef(): boolean {
+    return this.#isExpectedToEnd;
   }
 
   /** For people: what a parked greenlet waits for; empty when it waits for nothing. */

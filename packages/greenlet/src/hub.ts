@@ -1,6 +1,8 @@
 // The hub as users see it: which backend runs, how many greenlets there are and may be.
 
 import { addon, type BackendName, type PreemptionRefusal } from "./addon.ts";
+import { areSpawnsRecorded, describe, recordSpawns } from "./description.ts";
+import { watchEmptyLoop } from "./empty-loop.ts";
 import type { Unlink } from "./ending.ts";
 import { GreenletError } from "./errors.ts";
 import type { Greenlet } from "./greenlet.ts";
@@ -16,6 +18,15 @@ import {
 } from "./preemption.ts";
 import { spawnNow } from "./spawn.ts";
 import { switchCounts } from "./switching.ts";
+import {
+  addUnreachableListener,
+  type FindUnreachableOptions,
+  findUnreachable,
+  type UnreachableReport,
+  unreachableCount,
+  type WatchUnreachableOptions,
+  watchUnreachable,
+} from "./unreachable.ts";
 import { addBlockedListener, addSwitchListener, type BlockedReport, type SwitchEvent } from "./watching.ts";
 
 export interface HubStats {
@@ -40,6 +51,8 @@ export interface HubStats {
   readonly overLimit: number;
   /** How often a greenlet waited where something could not be left on its stack, or had to be carried along, by what. */
   readonly pins: Readonly<Record<PinKind, number>>;
+  /** Greenlets that were found to be parked with nothing left that could resume them, in all. */
+  readonly unreachable: number;
 }
 
 function countsOfPreemption(): Pick<HubStats, "preemptions" | "preemptionRefusals" | "overLimit"> {
@@ -115,6 +128,7 @@ class Hub {
       ...switchCounts(),
       ...countsOfPreemption(),
       pins: pinCounts(),
+      unreachable: unreachableCount(),
     };
   }
 
@@ -155,6 +169,39 @@ class Hub {
   }
 
   /**
+   * The greenlets that nothing can resume any more: what they wait for is known to nobody else. Looks once, with a pause of
+   * the whole thread as a heap snapshot makes it. Those found first are told of by a warning, or by `onUnreachable`.
+   *
+   * @throws {GreenletError} `ERR_ADDON_UNAVAILABLE`.
+   */
+  findUnreachable(options?: FindUnreachableOptions): Promise<Greenlet[]> {
+    return findUnreachable(options);
+  }
+
+  /**
+   * Looks so every minute, or every `everyMs`; `null` stops that. Off by default, because of the pause.
+   *
+   * @throws {GreenletError} `ERR_INVALID_ARGUMENT`; `ERR_ADDON_UNAVAILABLE`.
+   */
+  watchUnreachable(options: WatchUnreachableOptions | null): void {
+    watchUnreachable(options);
+  }
+
+  /** Calls back once for each greenlet that is found so, instead of a warning. */
+  onUnreachable(callback: (report: UnreachableReport) => void): Unlink {
+    return addUnreachableListener(callback);
+  }
+
+  /** Whether dumps and warnings say where each greenlet was spawned. Off by default: it makes a spawn take several times as long. */
+  get recordsSpawns(): boolean {
+    return areSpawnsRecorded();
+  }
+
+  set recordsSpawns(isOn: boolean) {
+    recordSpawns(isOn);
+  }
+
+  /**
    * Lets greenlets wait in functions that an addon has called, which otherwise throws `ERR_PINNED`; for addons that hold
    * no lock and no handle scope meanwhile, or where only one greenlet at a time does so. Without that, the process may end
    * in an assertion of Node's.
@@ -168,11 +215,7 @@ class Hub {
   }
 }
 
-function describe(greenlet: Greenlet): string {
-  const waitsFor = greenlet.waitsFor === "" ? "" : `, waits for ${greenlet.waitsFor}`;
-  const stack = greenlet.stack();
-  return `${greenlet.title}: ${greenlet.state}${waitsFor}${stack === "" ? "" : `\n${stack}`}`;
-}
-
 export type { Hub };
+
+watchEmptyLoop();
 export const hub = new Hub();

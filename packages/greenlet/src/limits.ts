@@ -8,7 +8,7 @@ import { GreenletError } from "./errors.ts";
 
 /** @internal A place in the ring of what is alive. */
 export interface Link {
-  readonly member: Admitted | null;
+  member: Admitted | null;
   previous: Link;
   next: Link;
 }
@@ -25,6 +25,8 @@ function newRing(): Link {
   ring.next = ring;
   return ring;
 }
+
+const hidden: Admitted = { admission: null };
 
 class HubLimits {
   #live = 0;
@@ -86,6 +88,17 @@ class HubLimits {
     link.previous.next = link.next;
     link.next.previous = link.previous;
     member.admission = null;
+  }
+
+  /** Calls `look` while the ring leads to none of its members: what others have hold of is then told from what it has. */
+  withMembersHidden<T>(look: (members: readonly Admitted[]) => T): T {
+    const members = this.members();
+    for (const { admission } of members) if (admission !== null) admission.member = hidden;
+    try {
+      return look(members);
+    } finally {
+      for (const member of members) if (member.admission !== null) member.admission.member = member;
+    }
   }
 
   /** Everything that is alive, in the order in which it was started. */

@@ -8,14 +8,22 @@ import Module, { createRequire } from "node:module";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
+import { endsByEmptyLoop } from "./empty-loop.ts";
 import { GreenletError } from "./errors.ts";
 import { current, monkey, spawnNow } from "./index.ts";
 
+/** What Node ends with when a top-level await never settles. */
+const unsettledTopLevel = 13;
 const entry = process.argv[1];
 // Workers inherit --import; what they run has its own beginning.
 if (isMainThread && entry !== undefined) {
   monkey.patchAll();
-  await spawnNow(runProgram, entry);
+  const program = spawnNow(runProgram, entry);
+  program.name = basename(entry);
+  process.on("exit", function onExit() {
+    if (!program.ready && endsByEmptyLoop(onExit)) process.exitCode ??= unsettledTopLevel;
+  });
+  await program;
 }
 
 function runProgram(file: string): void {

@@ -8,6 +8,7 @@
 //   switchyard.greenlet.blocked   { greenlet, heldMs, stack }  only while hub.onBlocked() watches
 
 import { channel } from "node:diagnostics_channel";
+import { recordSpawn } from "./description.ts";
 import type { Unlink } from "./ending.ts";
 import type { Greenlet } from "./greenlet.ts";
 import { guarded } from "./guarded.ts";
@@ -34,6 +35,7 @@ const onBlocked = new Set<{ ms: number; callback: (report: BlockedReport) => voi
 const enteredAtMs: number[] = [];
 
 export function tellSpawned(greenlet: Greenlet): void {
+  recordSpawn(greenlet);
   if (spawned.hasSubscribers) spawned.publish({ greenlet });
 }
 

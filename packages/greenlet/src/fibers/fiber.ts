@@ -7,7 +7,7 @@
 //              run()               Fiber.yield()            run(), throwInto(), reset()
 //   idle ────────────► running ────────────────► yielding ────────────────────────────► running ──► body ends ──► idle
 
-import { GreenletError } from "../errors.ts";
+import { GreenletError, GreenletExit } from "../errors.ts";
 import { Greenlet } from "../greenlet.ts";
 import { runningTask } from "../switching.ts";
 import { Waiter } from "../waiter.ts";
@@ -27,8 +27,17 @@ interface Run {
   hasEnded: boolean;
 }
 
-const fibers = new WeakMap<Greenlet, FiberObject>();
 let created = 0;
+
+/** A property, because what a WeakMap of all fibers held would count as in use (native/reachability.cc). */
+class FiberGreenlet extends Greenlet {
+  readonly fiber: FiberObject;
+
+  constructor(fiber: FiberObject, body: () => void, name: string) {
+    super(body, name);
+    this.fiber = fiber;
+  }
+}
 
 class FiberObject {
   readonly #body: Body;
@@ -98,15 +107,19 @@ class FiberObject {
     const body = this.#body;
     const run: Run = {
       // What the body returns may be a promise, which a greenlet would wait for: it goes past it.
-      greenlet: new Greenlet(() => {
-        run.given = undefined;
-        try {
-          run.given = body(param);
-        } catch (error) {
-          run.failure = { error };
-        }
-        run.hasEnded = true;
-      }, body.name || "fiber"),
+      greenlet: new FiberGreenlet(
+        this,
+        () => {
+          run.given = undefined;
+          try {
+            run.given = body(param);
+          } catch (error) {
+            run.failure = { error };
+          }
+          run.hasEnded = true;
+        },
+        body.name || "fiber",
+      ),
       waiter: null,
       given: undefined,
       unwinding: null,
@@ -114,7 +127,6 @@ class FiberObject {
       hasEnded: false,
     };
     this.#run = run;
-    fibers.set(run.greenlet, this);
     run.greenlet.onEnd(() => this.#endedByLoop(run));
     try {
       return this.#continue(() => run.greenlet.startNow());
@@ -143,6 +155,8 @@ class FiberObject {
   #endedByLoop(run: Run): void {
     if (this.#run !== run) return;
     this.#run = null;
+    // The hub has ended it, because nobody could.
+    if (run.failure?.error instanceof GreenletExit) return;
     if (run.failure !== null) throw run.failure.error;
   }
 
@@ -163,7 +177,7 @@ function notYielding(): Error {
 
 function currentFiber(): FiberObject | undefined {
   const task = runningTask();
-  return task instanceof Greenlet ? fibers.get(task) : undefined;
+  return task instanceof FiberGreenlet ? task.fiber : undefined;
 }
 
 export type Fiber = FiberObject;

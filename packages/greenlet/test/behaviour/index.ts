@@ -18,3 +18,4 @@ import "./monkey-more.ts";
 import "./pinning.ts";
 import "./sqlite.ts";
 import "./preemption.ts";
+import "./unreachable.ts";
