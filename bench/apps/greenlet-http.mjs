@@ -17,6 +17,10 @@ const handlers = {
     for (let i = 0; i < 10; i++) wait(resolved);
     response.end("Hello, world!");
   }),
+  "await-100": async (_request, response) => {
+    await delay(100);
+    response.end("waited");
+  },
   "wait-100": greenletify((_request, response) => {
     wait(delay(100));
     response.end("waited");

@@ -279,7 +279,9 @@ test("a full pool refuses trySpawn, and a spawner that is killed while it waits 
 
 test("joinAll gives what is ready in the order in which it became so, within count and timeout", async () => {
   await spawn(() => {
-    const greenlets = [spawn(() => sleep(20)), spawn(() => sleep(1)), spawn(() => assert.fail("third"))];
+    const last = new AsyncResult();
+    const greenlets = [spawn(() => last.get()), spawn(() => sleep(1)), spawn(() => assert.fail("third"))];
+    greenlets[1]!.link(() => last.set(0));
     assert.deepEqual(joinAll(greenlets, { count: 1 }), [greenlets[2]]);
     assert.deepEqual(joinAll(greenlets), [greenlets[2], greenlets[1], greenlets[0]]);
     assert.throws(() => joinAll(greenlets, { raise: true }), /third/);

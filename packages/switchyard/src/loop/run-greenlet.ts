@@ -2,7 +2,8 @@
 //
 // What a request's body sets off (a parser that calls `next()` when it has read all) would run on the loop's own stack,
 // where nothing can suspend. So the events of a request are delivered in a greenlet too: of one that has a body always, of
-// one that has none once somebody listens, because most such requests are never listened to.
+// one that has none once somebody listens, because most such requests are never listened to but by Node itself, once they
+// are answered.
 //
 // Greenlets are bounded (hub.maxGreenlets), and a request that can't have one is answered 503. One that computes for longer
 // than runTimeoutMs without waiting, where requests are preempted, is ended and answered 504; the others go on.
@@ -27,10 +28,12 @@ export function runGreenlet(application: Handling, faults: Faults, greenlets: ty
     });
   };
   function onFirstListener(this: IncomingMessage, event: string, listener: (...args: unknown[]) => void) {
-    Reflect.deleteProperty(this, "on");
+    // Overwritten and not deleted: an object that has lost a property is slow ever after.
+    this.on = Object.getPrototypeOf(this).on;
     // A handler adds it, so it is known now whose request this is.
     const response = faults.current;
-    deliverInGreenlet(this, greenlets, (greenlet) => watch(greenlet, response));
+    // Node listens to the end of each request that it has answered: a greenlet for that would be a second one for each.
+    if (response?.writableEnded !== true) deliverInGreenlet(this, greenlets, (greenlet) => watch(greenlet, response));
     return this.on(event, listener);
   }
   const start: RequestListener = (request, response) => {
