@@ -81,7 +81,8 @@ const checkEveryMs = 1_000;
 export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
-  readonly #sessions = new Set<http2.Http2Session>();
+  /** With how many requests each has. */
+  readonly #sessions = new Map<http2.Http2Session, number>();
   /** Connections with TLS: Node's server for them can't close them all. */
   readonly #secure = new Set<Socket>();
   readonly #handshakes: Handshakes | null;
@@ -183,14 +184,19 @@ export class Listener {
       const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
       this.#drained = closed.then(() => this.#whenNoneAdopted());
       this.fairShare?.keepAll();
-      for (const session of this.#sessions) goAwayInOrder(session);
+      for (const session of this.#sessions.keys()) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }
     if (!leavesIdle && this.#sweep === null) {
       this.#closeUnproxied();
       this.#handshakes?.closeSoon();
-      closeIdle(server);
-      this.#sweep = setInterval(() => closeIdle(server), sweepEveryMs);
+      const sweep = () => {
+        closeIdle(server);
+        // An idle client that was told to go away in order is done, and may neither answer the PING nor close.
+        for (const [session, requests] of this.#sessions) if (requests === 0) session.close();
+      };
+      sweep();
+      this.#sweep = setInterval(sweep, sweepEveryMs);
     }
     return this.#drained.finally(() => {
       // What node:http's own close() would have stopped: its watch over slow requests.
@@ -211,7 +217,7 @@ export class Listener {
     this.#closeUnproxied();
     this.#handshakes?.closeAll();
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
-    for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sessions.keys()) session.destroy();
     for (const socket of this.#secure) socket.destroy();
     for (const socket of this.#upgraded.keys()) socket.destroy();
   }
@@ -316,17 +322,20 @@ export class Listener {
 
   /** An HTTP/2 session with no request on it for as long as an HTTP/1.1 connection may be kept is told to go away. */
   #onSession(session: http2.Http2Session): void {
-    this.#sessions.add(session);
+    this.#sessions.set(session, 0);
     session.once("close", () => this.#sessions.delete(session));
-    let open = 0;
+    const count = (more: number) => {
+      const requests = this.#sessions.get(session);
+      if (requests !== undefined) this.#sessions.set(session, requests + more);
+    };
     session.on("stream", (stream) => {
-      open++;
-      stream.once("close", () => open--);
+      count(1);
+      stream.once("close", () => count(-1));
     });
     session.setTimeout(this.#options.settings.keepAliveTimeoutMs);
     // Every time that nothing has passed for so long: a callback of setTimeout would be called once.
     session.on("timeout", () => {
-      if (open === 0) session.close();
+      if (this.#sessions.get(session) === 0) session.close();
     });
   }
 
