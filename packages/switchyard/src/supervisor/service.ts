@@ -13,10 +13,11 @@ export interface Service {
   stopping(): void;
   /** Another process is the server now. */
   succeeded(pid: number): void;
-  close(): void;
+  /** Resolves when all that was to be told has been. */
+  close(): Promise<void>;
 }
 
-const silent: Service = { ready() {}, reloading() {}, stopping() {}, succeeded() {}, close() {} };
+const silent: Service = { ready() {}, reloading() {}, stopping() {}, succeeded() {}, async close() {} };
 
 export function connectService(log: Log): Service {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = process.env;
@@ -48,13 +49,16 @@ export function connectService(log: Log): Service {
     succeeded: (pid) => send(`MAINPID=${pid}`),
     close: () => {
       if (watchdog !== null) clearInterval(watchdog);
+      return last;
     },
   };
 }
 
+/** How long one message may take, in milliseconds: the end of the server waits for the last. */
+const notifyTimeoutMs = 5_000;
+
 function notify(args: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
-  const child = spawn("systemd-notify", args, { stdio: "ignore", env });
-  child.unref();
+  const child = spawn("systemd-notify", args, { stdio: "ignore", env, timeout: notifyTimeoutMs });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`systemd-notify ended with ${code}`))));

@@ -94,7 +94,7 @@ export async function runSupervisor(parts: SupervisorParts): Promise<number> {
     try {
       return await new Supervisor({ ...parts, access, socket, handover, service }, now).run();
     } finally {
-      service.close();
+      await service.close();
     }
   } finally {
     socket.close();

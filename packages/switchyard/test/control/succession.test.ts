@@ -98,14 +98,23 @@ if pid == 0:
     os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=names,
                       NOTIFY_SOCKET=notices, WATCHDOG_USEC="400000", WATCHDOG_PID=str(os.getpid()))
     os.execv(sys.argv[3], sys.argv[3:])
+def say(line):
+    # In one piece: both threads say something.
+    os.write(1, (json.dumps(line) + "\\n").encode())
 def tell():
     while True:
-        print(json.dumps({"notice": receiver.recv(4096).decode()}), flush=True)
-threading.Thread(target=tell, daemon=True).start()
-print(json.dumps({"port": listener.getsockname()[1], "child": pid}), flush=True)
+        notice = receiver.recv(4096).decode()
+        if notice == "": return
+        say({"notice": notice})
+telling = threading.Thread(target=tell)
+telling.start()
+say({"port": listener.getsockname()[1], "child": pid})
 listener.close()
 _, status = os.waitpid(pid, 0)
-print(json.dumps({"ended": os.waitstatus_to_exitcode(status)}), flush=True)
+# Behind all that the server has sent.
+socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"", notices)
+telling.join()
+say({"ended": os.waitstatus_to_exitcode(status)})
 `;
 
 const isThere = (command: string, arg: string) => spawnSync(command, [arg], { stdio: "ignore" }).status === 0;
