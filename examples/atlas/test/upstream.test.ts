@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { createServer, Socket } from "node:net";
 import { test } from "node:test";
 import { skyOver } from "../upstream.ts";
 import { jsonOf, startServer } from "./server.ts";
@@ -27,14 +27,18 @@ test("the sky is that of the place and the day", () => {
 });
 
 test("a city's page says so when the upstream can't be reached", async (t) => {
-  // A port that was free a moment ago and that nobody listens on now.
+  // A client's connection has the port, so nobody can listen on it.
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
-  server.close();
-  await once(server, "close");
   assert.ok(address && typeof address === "object");
-  process.env.ATLAS_UPSTREAM_URL = `http://127.0.0.1:${address.port}`;
+  const client = new Socket().on("error", () => {}).connect(address.port, "127.0.0.1");
+  t.after(() => {
+    client.destroy();
+    server.close();
+  });
+  await once(client, "connect");
+  process.env.ATLAS_UPSTREAM_URL = `http://127.0.0.1:${client.localPort}`;
 
   const atlas = await startServer(t);
   const response = await fetch(atlas.url("/cities/2988507"));

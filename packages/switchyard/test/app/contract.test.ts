@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { WebSocket } from "ws";
+import { mayBeReset } from "../harness/connections.ts";
 import { loadApp } from "./loaded-app.ts";
 
 const forms = [
@@ -49,7 +50,7 @@ for (const app of ["express-ws/app.js", "express-ws-program/server.js", "fastify
   test(`a WebSocket of ${app} is upgraded by the program's own server`, async (t) => {
     const { outcome } = await loadApp(t, { app });
     assert.equal(outcome.takesUpgrades, true);
-    const socket = new WebSocket(`ws://127.0.0.1:${outcome.port}/ws`);
+    const socket = mayBeReset(new WebSocket(`ws://127.0.0.1:${outcome.port}/ws`));
     t.after(() => socket.terminate());
     await once(socket, "open");
     socket.send("hello");

@@ -5,12 +5,13 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { drive } from "../../src/app/generator.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { loadApp, program } from "./loaded-app.ts";
 
 for (const app of ["fetch-function/app.js", "fetch-async/app.ts", "fetch-generator/app.js", "hono/app.js"]) {
   test(`the signal of a request to ${app} aborts when its client leaves`, async (t) => {
     const { origin, outcome, waitForPrinted } = await loadApp(t, { app });
-    const client = connect(outcome.port, "127.0.0.1");
+    const client = mayBeReset(connect(outcome.port, "127.0.0.1"));
     client.write("GET /hang HTTP/1.1\r\nhost: x\r\n\r\n");
     await waitForPrinted("hanging");
     client.destroy();
@@ -57,7 +58,7 @@ test("a request without a Host header is served, and one whose URL is none is an
     ["GET /hello HTTP/1.1\r\nhost: a b\r\n\r\n", 400],
     ["GET http://[/hello HTTP/1.1\r\nhost: x\r\n\r\n", 400],
   ] as const) {
-    const client = connect(outcome.port, "127.0.0.1");
+    const client = mayBeReset(connect(outcome.port, "127.0.0.1"));
     t.after(() => client.destroy());
     client.write(head);
     const [answer] = await once(client, "data");
@@ -81,7 +82,7 @@ test("what a handler throws, at once or later, reaches the server that runs it",
 
 test("a request's body arrives while it is being sent", async (t) => {
   const { outcome } = await loadApp(t, { app: "fetch-function/app.js" });
-  const client = connect(outcome.port, "127.0.0.1");
+  const client = mayBeReset(connect(outcome.port, "127.0.0.1"));
   t.after(() => client.destroy());
   client.write("POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n");
   let received = "";
@@ -107,7 +108,7 @@ test("a response stream is read no faster than the client takes it", async (t) =
       };`,
   });
   const { origin, outcome } = await loadApp(t, { app });
-  const client = connect(outcome.port, "127.0.0.1");
+  const client = mayBeReset(connect(outcome.port, "127.0.0.1"));
   t.after(() => client.destroy());
   client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   await once(client, "readable");

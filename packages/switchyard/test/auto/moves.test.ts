@@ -128,7 +128,12 @@ test("what was moved stays so in the server that SIGUSR2 puts in the place of th
     );
     const status = async (): Promise<ServerStatus> => JSON.parse((await get(`${page.url}status`)).body);
     assert.ok((await status()).moves.some(({ route }) => route === "/report/:name"));
-    const loops = (await status()).workers.filter(({ model }) => model === "async").map((worker) => worker.pid);
+    // Until it has ended, the first one may answer as well.
+    await waitUntilEnded([server.pid]);
+    let loops: number[] = [];
+    while (loops.length < 2) {
+      loops = (await status()).workers.filter(({ model }) => model === "async").map((worker) => worker.pid);
+    }
     while (loops.includes(await whoAnswers(server, "/report/b")));
     const pool = await whoAnswers(server, "/report/b");
     process.kill(pool, "SIGKILL");

@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { errorRecords } from "../../src/errors.ts";
+import { closeOf, mayBeReset } from "../harness/connections.ts";
 import { launch, type StartOptions, startServer } from "../harness/server.ts";
 
 const bin = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
@@ -103,8 +104,9 @@ for (const model of ["hybrid", "sync"]) {
     const reloaded = await run("reload", "--wait");
     assert.equal(reloaded.stdout, "Reloaded: 2 new workers.\n", reloaded.stderr);
     const pids = restarted.workers.map(({ pid }) => pid);
-    const after = await server.waitForStatus(({ workers }) => workers.length === 2);
-    assert.ok(after.workers.every(({ pid }) => !pids.includes(pid)));
+    await server.waitForStatus(
+      ({ workers }) => workers.length === 2 && workers.every(({ pid }) => !pids.includes(pid)),
+    );
 
     assert.equal((await run("stop")).stdout, "Stopped.\n");
     assert.equal(await server.exited, 0);
@@ -120,7 +122,7 @@ test("a reload that fails ends the command with the application's own error, and
   assertRefused(await run("reload"), "SY_APP_THREW", /version broken does not work/);
   assertRefused(await run("scale", "3"), "SY_APP_THREW", /version broken does not work/);
   assert.equal((await server.get("/")).headers["x-version"], "1");
-  const { phase, workersWanted, workers } = await server.status();
+  const { phase, workersWanted, workers } = await server.waitForStatus((status) => status.workers.length === 2);
   assert.deepEqual(
     { phase, workersWanted, workers: workers.length },
     { phase: "serving", workersWanted: 2, workers: 2 },
@@ -140,6 +142,8 @@ test("a reload reads the config file again, and refuses by name what can't chang
   assert.equal(await post(), 413);
   set("bodyLimitBytes: 1000");
   assert.equal((await run("reload")).exitCode, 0);
+  // Until an old worker hears that it is one, it may take a connection.
+  await server.waitForStatus(({ retiring }) => retiring === 0);
   assert.equal(await post(), 200);
   set("bodyLimitBytes: 2000, threads: 2");
   assertRefused(await run("reload"), "SY_RELOAD_SETTING", /threads \(0 to 2\)/);
@@ -240,13 +244,12 @@ test("whoever sends garbage over the control socket, too much or nothing, harms 
   leaving.end('{"command":"reload"}\n');
   leaving.destroy();
   await server.waitForStatus(({ reloads }) => reloads === 1);
-  await Promise.all(hanging.map((client) => once(client, "close")));
+  await Promise.all(hanging.map(closeOf));
   assert.equal((await server.get("/")).status, 200);
 });
 
 async function connected(path: string): Promise<net.Socket> {
-  const socket = net.connect(path);
-  socket.on("error", () => {});
+  const socket = mayBeReset(net.connect(path));
   socket.resume();
   await once(socket, "connect");
   return socket;
@@ -254,13 +257,12 @@ async function connected(path: string): Promise<net.Socket> {
 
 /** Sends bytes and resolves with what is answered, as JSON. */
 async function say(path: string, bytes: string | Buffer): Promise<{ ok: boolean; error?: { code: string } }> {
-  const socket = net.connect(path);
+  const socket = mayBeReset(net.connect(path));
   let text = "";
   socket.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;
   });
-  socket.on("error", () => {});
   socket.write(bytes);
-  await once(socket, "close");
+  await closeOf(socket);
   return JSON.parse(text);
 }

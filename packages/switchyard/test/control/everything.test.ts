@@ -7,12 +7,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ask } from "../../src/control/client.ts";
-import type { ServerStatus } from "../../src/metrics/snapshot.ts";
+import type { ServerStatus, WorkerSnapshot } from "../../src/metrics/snapshot.ts";
 import { startLoad } from "../harness/load.ts";
 import { isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { startServer } from "../harness/server.ts";
 
 const models = { hybrid: ["--model", "hybrid", "--workers", "2"], sync: ["--model", "sync", "--workers", "2"] };
+
+/** Kills a worker that is ready. One that was replaced since the status was made is not there any more: another is chosen. */
+async function killOne(workersNow: () => Promise<readonly WorkerSnapshot[]>): Promise<WorkerSnapshot> {
+  for (;;) {
+    for (const worker of await workersNow()) {
+      if (worker.state !== "ready" || !isAlive(worker.pid)) continue;
+      try {
+        process.kill(worker.pid, "SIGKILL");
+        return worker;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
+  }
+}
 
 /** How often each is done; hundreds are for a machine with time. */
 const rounds = Number(process.env.SWITCHYARD_TEST_ROUNDS ?? 2);
@@ -67,9 +82,7 @@ for (const [model, args] of Object.entries(models)) {
     const rough = startLoad(t, server.url, { clients });
     for (let round = 0; round < rounds; round++) {
       await rough.answered(20);
-      const { workers } = await status();
-      const victim = workers.find(({ state }) => state === "ready")!;
-      process.kill(victim.pid, "SIGKILL");
+      const victim = await killOne(async () => (await status()).workers);
       await waitFor((now) => allReady(now) && now.workers.every(({ pid: each }) => each !== victim.pid));
     }
     await rough.answered(20);

@@ -9,6 +9,7 @@ import { type TestContext, test } from "node:test";
 import tls from "node:tls";
 import { WebSocket } from "ws";
 import { makeCertificate } from "../harness/certificate.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { startGate } from "../harness/gate.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
@@ -71,7 +72,9 @@ test("a connection whose PROXY header comes after a reload has begun is served b
 
 test("a WebSocket whose client never answers the close frame does not keep an old worker", async (t) => {
   const server = await startServer(t, { app: "protocol/websockets.js", args: ["--model", "async", ...patient] });
-  const client = new WebSocket(`${server.url.replace("http", "ws")}/echo`, { allowSynchronousEvents: false });
+  const client = mayBeReset(
+    new WebSocket(`${server.url.replace("http", "ws")}/echo`, { allowSynchronousEvents: false }),
+  );
   t.after(() => client.terminate());
   await once(client, "open");
   client.pause();
@@ -82,7 +85,7 @@ test("a WebSocket whose client never answers the close frame does not keep an ol
 /** A connection with TLS. While it is held, it reads nothing of what the server sends. */
 async function startHandshake(t: TestContext, server: TestServer, ca: Buffer, { isHeld = false } = {}) {
   const { hostname, port } = new URL(server.url);
-  const raw = net.connect(Number(port), hostname);
+  const raw = mayBeReset(net.connect(Number(port), hostname));
   t.after(() => raw.destroy());
   raw.on("error", () => {});
   await once(raw, "connect");
@@ -90,7 +93,7 @@ async function startHandshake(t: TestContext, server: TestServer, ca: Buffer, { 
   far.pipe(raw);
   raw.once("close", () => far.destroy());
   if (!isHeld) raw.pipe(far);
-  const client = tls.connect({ socket: near, ca, servername: "localhost" });
+  const client = mayBeReset(tls.connect({ socket: near, ca, servername: "localhost" }));
   let text = "";
   client.setEncoding("latin1").on("data", (part) => {
     text += part;

@@ -6,6 +6,7 @@ import net from "node:net";
 import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { maxViewers } from "../../src/control/dashboard/live.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { RawClient } from "../harness/raw-client.ts";
 import { get, startServer } from "../harness/server.ts";
 
@@ -65,7 +66,7 @@ test("no path leads out of the page's own files", async (t) => {
     "//",
     "/%",
   ]) {
-    const client = new RawClient(net.connect(Number(url.port), url.hostname));
+    const client = new RawClient(mayBeReset(net.connect(Number(url.port), url.hostname)));
     client.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
     const text = await client.ended();
     assert.match(text, /^HTTP\/1\.1 404 /, path);

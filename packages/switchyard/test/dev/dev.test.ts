@@ -10,6 +10,7 @@ import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeBrowser, openPage, skip } from "../dashboard/browser.ts";
 import { Lines } from "../harness/lines.ts";
+import { freePort } from "../harness/ports.ts";
 import { descendantsOf, waitUntilEnded } from "../harness/processes.ts";
 import { type Answer, get } from "../harness/server.ts";
 
@@ -110,7 +111,7 @@ test("an application that can't be loaded is answered with the error and its pla
   assert.match(body, /no &lt;b&gt;bold&lt;\/b&gt; here/);
   assert.doesNotMatch(body, /<b>bold/);
   assert.match(body, /<mark><span class="number"> +2<\/span> throw new Error/);
-  assert.match(printed(), /error SY_APP_THREW: /);
+  while (!printed().includes("error SY_APP_THREW: ")) await new Promise((resolve) => setTimeout(resolve, 20));
   const plain = await get(url);
   assert.match(plain.body, /^SY_APP_THREW: /);
   assert.equal(plain.status, 500);
@@ -197,16 +198,6 @@ test("Ctrl-C ends it at once and leaves no process behind", async (t) => {
   assert.equal(await exited, 0);
   await waitUntilEnded(below);
 });
-
-async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net");
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
-}
 
 /** The id of the inspector's target, once there is one and it is another than before. */
 async function inspected(port: number, before: string | null): Promise<string> {

@@ -6,6 +6,7 @@ import http2 from "node:http2";
 import { test } from "node:test";
 import { remoteOf, settleForwarding, TrustedProxies } from "../../src/edge/forwarding.ts";
 import { makeCertificate } from "../harness/certificate.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
 import { launch, startServer } from "../harness/server.ts";
 
@@ -112,7 +113,7 @@ test("addresses, ranges and words are trusted as they are listed", () => {
 
 function over2(url: string, ca: string | Buffer): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
-    const session = http2.connect(url, { ca, servername: "localhost" });
+    const session = mayBeReset(http2.connect(url, { ca, servername: "localhost" }));
     session.on("error", reject);
     const stream = session.request({ ":path": "/", "x-forwarded-for": "198.51.100.1" });
     let text = "";

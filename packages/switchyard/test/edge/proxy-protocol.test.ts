@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import tls from "node:tls";
 import { parseProxyHeader } from "../../src/edge/proxy-protocol.ts";
 import { makeCertificate } from "../harness/certificate.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
@@ -84,10 +85,10 @@ test("a client that a trusted balancer names is not trusted to name another", as
 test("over TLS the header comes before the handshake", async (t) => {
   const { args, ca } = makeCertificate(t);
   const server = await startServer(t, { app: "edge/app.mjs", args: ["--model", "async", "--proxy-protocol", ...args] });
-  const raw = net.connect(Number(new URL(server.url).port), "127.0.0.1");
+  const raw = mayBeReset(net.connect(Number(new URL(server.url).port), "127.0.0.1"));
   t.after(() => raw.destroy());
   raw.write("PROXY TCP4 203.0.113.7 127.0.0.1 12345 443\r\n");
-  const secure = tls.connect({ socket: raw, ca, servername: "localhost" });
+  const secure = mayBeReset(tls.connect({ socket: raw, ca, servername: "localhost" }));
   await once(secure, "secureConnect");
   secure.setEncoding("utf8").write(request);
   let answer = "";

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import { makeCertificate } from "../harness/certificate.ts";
+import { closeOf, mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startServer } from "../harness/server.ts";
@@ -49,12 +50,12 @@ test("a client that does not go on with the TLS handshake is cut off", async (t)
     app: "edge/app.mjs",
     args: ["--model", "async", "--tls-handshake-timeout", "200ms", ...args],
   });
-  const socket = net.connect(Number(new URL(server.url).port), "127.0.0.1");
+  const socket = mayBeReset(net.connect(Number(new URL(server.url).port), "127.0.0.1"));
   t.after(() => socket.destroy());
   await once(socket, "connect");
   // The beginning of a ClientHello.
   socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]));
-  await once(socket.resume(), "close");
+  await closeOf(socket.resume());
   await server.waitForStatus(({ totals }) => totals.refused === 1);
 });
 
@@ -76,7 +77,9 @@ const halves: [status: number, args: readonly string[], bytes: string][] = [
 for (const [status, args, bytes] of halves) {
   test(`a client that was refused with ${status} and never closes its side holds up no drain`, async (t) => {
     const server = await startServer(t, { app: "edge/app.mjs", args: [...args, "--drain-timeout", "1h"] });
-    const socket = net.connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
+    const socket = mayBeReset(
+      net.connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true }),
+    );
     t.after(() => socket.destroy());
     socket.on("error", () => {});
     await once(socket, "connect");

@@ -3,6 +3,7 @@
 import net from "node:net";
 import type { TestContext } from "node:test";
 import tls from "node:tls";
+import { mayBeReset } from "../harness/connections.ts";
 import type { TestServer } from "../harness/server.ts";
 
 export interface KeptConnection {
@@ -15,10 +16,12 @@ export function connect(t: TestContext, server: TestServer, unixPath?: string): 
   const { protocol, hostname, port } = new URL(server.url.startsWith("unix:") ? "http://localhost:1" : server.url);
   const socket =
     unixPath !== undefined
-      ? net.connect(unixPath)
+      ? mayBeReset(net.connect(unixPath))
       : protocol === "https:"
-        ? tls.connect({ port: Number(port), host: hostname, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] })
-        : net.connect(Number(port), hostname);
+        ? mayBeReset(
+            tls.connect({ port: Number(port), host: hostname, rejectUnauthorized: false, ALPNProtocols: ["http/1.1"] }),
+          )
+        : mayBeReset(net.connect(Number(port), hostname));
   t.after(() => socket.destroy());
   socket.setEncoding("latin1");
   let text = "";

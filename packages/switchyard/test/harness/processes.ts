@@ -21,6 +21,11 @@ export function descendantsOf(pid: number): number[] {
   return [...parents.keys()].filter(isBelow);
 }
 
+/** The process that started it, or null when it has ended. */
+export function parentOf(pid: number): number | null {
+  return stateOf(pid)?.parent ?? null;
+}
+
 /** Resolves when all of them have ended. A process has nobody else to tell of its end but its parent, so this asks. */
 export async function waitUntilEnded(pids: readonly number[]): Promise<void> {
   while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 20));

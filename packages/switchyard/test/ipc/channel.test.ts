@@ -8,6 +8,7 @@ import { MessageChannel } from "node:worker_threads";
 import { type Channel, SocketChannel } from "../../src/ipc/channel.ts";
 import type { Piece } from "../../src/ipc/messages.ts";
 import { newRings, otherSideOf, RingChannel } from "../../src/ipc/ring-channel.ts";
+import { mayBeReset } from "../harness/connections.ts";
 
 interface Note {
   readonly id: number;
@@ -165,7 +166,7 @@ async function socketPair(t: TestContext): Promise<[net.Socket, net.Socket]> {
   const server = net.createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const near = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  const near = mayBeReset(net.connect((server.address() as net.AddressInfo).port, "127.0.0.1"));
   const [far] = (await once(server, "connection")) as [net.Socket];
   server.close();
   t.after(() => {

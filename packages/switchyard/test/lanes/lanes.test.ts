@@ -74,27 +74,33 @@ test("what no lane takes runs in the loops while every worker of a lane is busy"
 });
 
 test("over queueLimit and over queueTimeoutMs a request gets 503 with Retry-After, counted apart, and never runs", async (t) => {
-  const lane: UserLane = { ...gateLane, workers: 1, queueLimit: 1, queueTimeoutMs: 3_000 };
-  const { gate, server, client } = await start(t, [lane]);
+  const { gate, server, client } = await start(t, [
+    { ...gateLane, workers: 1, queueLimit: 1 },
+    { match: "/never", model: "sync", workers: 1, queueTimeoutMs: 100 },
+  ]);
   const first = client.send("/gate");
   await gate.waitFor(1);
-  const [one, other] = await Promise.all([client.send("/gate").outcome, client.send("/gate").outcome]);
-  for (const { statuses, text } of [one, other]) {
+  const second = client.send("/gate");
+  await server.waitForStatus((status) => laneOf(status, "gate").queue?.length === 1);
+  const overLimit = await client.send("/gate").outcome;
+  const running = client.send("/never");
+  await server.waitForLine(({ ran }) => ran === running.number);
+  const tooLate = await client.send("/never").outcome;
+  for (const { statuses, text } of [overLimit, tooLate]) {
     assert.deepEqual(statuses, [503]);
     assert.match(text, /\r\nRetry-After: [1-9]\d*\r\n/);
   }
-  assert.match(
-    one.text + other.text,
-    /The queue is full: 1 requests wait already[\s\S]*No worker was free|No worker was free[\s\S]*The queue is full/,
-  );
+  assert.match(overLimit.text, /The queue is full: 1 requests wait already/);
+  assert.match(tooLate.text, /No worker was free/);
+  running.socket.destroy();
   gate.open();
-  await first.outcome;
-  // The loops tell of requests, the pool's process of its queue.
+  assert.deepEqual(tally(await Promise.all([first.outcome, second.outcome])), { 200: 2 });
+  // The loops tell of requests, the pool's process of its queues.
   await server.waitForStatus((status) => {
     const { queue } = laneOf(status, "gate");
-    return status.totals.inFlight === 0 && queue?.refused === 1 && queue.timedOut === 1;
+    return status.totals.inFlight === 0 && queue?.refused === 1 && laneOf(status, "never").queue?.timedOut === 1;
   });
-  assert.deepEqual(client.ran, [1]);
+  assert.deepEqual(client.ran, [1, running.number, 2]);
 });
 
 test("newest-first serves the newest of those that wait, and a full queue gives up its oldest", async (t) => {
@@ -115,7 +121,7 @@ test("newest-first serves the newest of those that wait, and a full queue gives 
 
 test("a request in an endless loop gets 504 after runTimeoutMs, and its worker is replaced", async (t) => {
   const { server, client } = await start(t, [
-    { match: ["/spin", "/run"], model: "sync", workers: 1, runTimeoutMs: 500 },
+    { match: ["/spin", "/run"], model: "sync", workers: 1, runTimeoutMs: 4_000 },
   ]);
   const stuck = client.send("/spin");
   await server.waitForLine((line) => line.ran === stuck.number);
@@ -215,7 +221,7 @@ for (const model of ["async", "greenlet"] as const) {
     const { gate, server, client } = await start(t, [{ match: "/gate", model, workers: 1, isolation: "process" }]);
     const sent = Array.from({ length: 8 }, () => client.send("/gate"));
     const arrivals = await gate.waitFor(8);
-    const { workers } = await server.status();
+    const { workers } = await server.waitForStatus((status) => status.workers.some(({ lane }) => lane === "gate"));
     const own = workers.find(({ lane }) => lane === "gate");
     assert.deepEqual([own?.model, own?.isolation], [model, "process"]);
     assert.deepEqual([...new Set(arrivals.map(({ pid }) => pid))], [own?.pid]);

@@ -14,7 +14,7 @@ async function start(t: TestContext) {
   gate.open();
   const server = await startServer(t, {
     app: "lanes/app.mjs",
-    args: ["--model", "async", "--run-timeout", "500", "--no-access-log", "--lane", "/**=sync:3"],
+    args: ["--model", "async", "--run-timeout", "4s", "--no-access-log", "--lane", "/**=sync:3"],
     env: gate.env,
   });
   gate.onArrival(() => {});

@@ -97,7 +97,7 @@ for (const { name, args, model } of shapes.filter(({ name }) => name !== "sync -
       const cpuBefore = Number(before.value("worker_cpu_seconds_total", { worker: "1" }));
       assert.ok(cpuBefore >= cpu);
       cpu = cpuBefore;
-      const { workers } = await server.status();
+      const { workers } = await server.waitForStatus((status) => status.workers.length === status.workersWanted);
       process.kill(workers[0]!.pid, "SIGKILL");
       const after = await metricsWhere(server, (each) => Number(each.value("restarts_total")) === death);
       assert.equal(after.value("requests_total", { outcome: "answered" }), answered);

@@ -1,17 +1,26 @@
 // /readyz: whether each lane has a worker, from the outside as a probe sees it.
 
 import assert from "node:assert/strict";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { folderOf } from "../harness/folder.ts";
 import { get, startServer } from "../harness/server.ts";
 
 test("a server whose only worker died is not ready until another is", async (t) => {
-  const server = await startServer(t, { app: "faults/app.mjs", args: ["--model", "async", "--no-access-log"] });
+  const hold = join(folderOf(t), "hold");
+  const server = await startServer(t, {
+    app: "held-start/app.mjs",
+    args: ["--model", "async", "--no-access-log"],
+    env: { HOLD_START: hold },
+  });
   const page = {
     url: String((await server.waitForLine(({ msg }) => msg?.startsWith("Status page: ") ?? false)).url),
   };
   const readiness = () => get(`${page.url}readyz`);
   assert.equal((await readiness()).status, 200);
-  const { workers } = await server.status();
+  const { workers } = await server.waitForStatus((status) => status.workers.length === 1);
+  writeFileSync(hold, "");
   process.kill(workers[0]!.pid, "SIGKILL");
   for (;;) {
     const answer = await readiness();
@@ -22,6 +31,7 @@ test("a server whose only worker died is not ready until another is", async (t) 
     }
   }
   assert.equal((await get(`${page.url}livez`)).status, 200);
+  rmSync(hold);
   while ((await readiness()).status !== 200) await server.status();
-  assert.notEqual((await server.status()).workers[0]?.pid, workers[0]!.pid);
+  await server.waitForStatus((status) => status.workers.length === 1 && status.workers[0]?.pid !== workers[0]!.pid);
 });

@@ -2,13 +2,17 @@
 // the moments between a claim, an answer and a hang-up can't be made to happen with a real one.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mock, test } from "node:test";
 import { type LaneSettings, lanesOf } from "../../src/config/lanes.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../src/ipc/messages.ts";
 import { type Assignment, Balancer, type Offered } from "../../src/pool/balancer.ts";
 import { Claims, slots } from "../../src/pool/claims.ts";
 import type { Member } from "../../src/pool/pool.ts";
 import { SyncWorker } from "../../src/pool/sync-worker.ts";
+
+/** Stands still, so that no request becomes long because the machine does. */
+let nowMs = performance.now();
+mock.method(performance, "now", () => nowMs);
 
 type Sent = Extract<ToSyncWorker, { type: "request" }>;
 
@@ -183,6 +187,7 @@ test("what waits behind a request that turns out long is taken back in a moment,
   const { balancer, journal, offer } = start([one, two]);
   offer("a", "b", "c", "d", "e", "f");
   assert.deepEqual([one.sent.length, two.sent.length], [3, 3]);
+  nowMs += 10;
   await until(() => one.worker.ahead?.size === 0 && two.worker.ahead?.size === 0);
   assert.equal(balancer.queueSnapshot().length, 4);
   for (let round = 0; round < 4; round++) {

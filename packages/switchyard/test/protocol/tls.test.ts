@@ -7,6 +7,7 @@ import net from "node:net";
 import { type TestContext, test } from "node:test";
 import tls from "node:tls";
 import { type Certificate, makeCertificate } from "../harness/certificate.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
 import { RawClient } from "../harness/raw-client.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
@@ -20,7 +21,7 @@ for (const { name, args } of models) {
       args: [...args, ...deadline, ...certificate.args],
     });
     const client = (await connectTls(t, server, certificate)).send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-    const session = http2.connect(server.url, { ca: certificate.ca });
+    const session = mayBeReset(http2.connect(server.url, { ca: certificate.ca }));
     t.after(() => session.destroy());
     session.on("error", () => {});
     const stream = session.request({ ":path": "/wait" }).resume();
@@ -36,20 +37,20 @@ for (const { name, args } of models) {
     const certificate = makeCertificate(t);
     const idle = ["--keep-alive-timeout", "200"];
     const server = await startServer(t, { app: "protocol/secure.js", args: [...args, ...idle, ...certificate.args] });
-    const session = http2.connect(server.url, { ca: certificate.ca });
+    const session = mayBeReset(http2.connect(server.url, { ca: certificate.ca }));
     t.after(() => session.destroy());
+    const ended = Promise.all([once(session, "goaway"), once(session, "close")]);
     const stream = session.request({ ":path": "/wait?ms=600" });
     const [headers] = await once(stream, "response");
     assert.equal(headers[":status"], 200);
     stream.resume();
-    await once(session, "goaway");
-    await once(session, "close");
+    await ended;
   });
 
   test(`${name}: what is no TLS is refused, and the server goes on`, async (t) => {
     const certificate = makeCertificate(t);
     const server = await startServer(t, { app: "protocol/secure.js", args: [...args, ...certificate.args] });
-    const socket = net.connect(Number(new URL(server.url).port), "127.0.0.1");
+    const socket = mayBeReset(net.connect(Number(new URL(server.url).port), "127.0.0.1"));
     t.after(() => socket.destroy());
     await new RawClient(socket).send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n").ended();
     const client = await connectTls(t, server, certificate);
@@ -61,7 +62,7 @@ for (const { name, args } of models) {
 }
 
 async function connectTls(t: TestContext, server: TestServer, { ca }: Certificate): Promise<RawClient> {
-  const socket = tls.connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", ca });
+  const socket = mayBeReset(tls.connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", ca }));
   t.after(() => socket.destroy());
   await once(socket, "secureConnect");
   return new RawClient(socket);

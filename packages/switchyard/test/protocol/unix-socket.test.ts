@@ -7,6 +7,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
 import { launch, startServer } from "../harness/server.ts";
 
@@ -79,7 +80,7 @@ function getUnix(socketPath: string, path: string): Promise<string> {
 async function refused(path: string): Promise<void> {
   for (;;) {
     const isRefused = await new Promise<boolean>((resolve) => {
-      const probe = net.connect(path);
+      const probe = mayBeReset(net.connect(path));
       probe.once("connect", () => resolve(false));
       probe.once("error", () => resolve(true));
       probe.unref();

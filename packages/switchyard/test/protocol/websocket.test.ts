@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import { type ClientOptions, WebSocket } from "ws";
+import { mayBeReset } from "../harness/connections.ts";
 import { loopModels, syncModels } from "../harness/models.ts";
 import { connectRaw } from "../harness/raw-client.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
@@ -107,7 +108,9 @@ function connect(
   options: ClientOptions & { protocol?: string } = {},
 ) {
   const { protocol, ...rest } = options;
-  const socket = new WebSocket(url.replace("http", "ws") + path, protocol === undefined ? [] : [protocol], rest);
+  const socket = mayBeReset(
+    new WebSocket(url.replace("http", "ws") + path, protocol === undefined ? [] : [protocol], rest),
+  );
   // A refusal is an "unexpected-response" to those who listen, and an error besides.
   socket.on("error", () => {});
   t.after(() => socket.terminate());

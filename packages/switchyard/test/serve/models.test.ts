@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
+import { mayBeReset } from "../harness/connections.ts";
 import { get, startServer } from "../harness/server.ts";
 
 const models = [
@@ -57,7 +58,7 @@ for (const [model, args] of models) {
   test(`${name}: HEAD, keep-alive and pipelined requests are answered in order`, async (t) => {
     const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", model, ...args] });
     const { hostname, port } = new URL(server.url);
-    const socket = net.connect(Number(port), hostname);
+    const socket = mayBeReset(net.connect(Number(port), hostname));
     t.after(() => socket.destroy());
     let text = "";
     socket.setEncoding("latin1");

@@ -16,7 +16,10 @@ const models = {
 for (const [model, args] of Object.entries(models)) {
   test(`${model}: the first lines say what was found, which model, where the status page is, and last that it serves`, async (t) => {
     const server = await startServer(t, { app: "plain/app.mjs", args });
-    const said = server.lines.map(({ msg }) => String(msg).split(" ")[0]);
+    // A machine that stands still may hold a loop.
+    const said = server.lines
+      .filter(({ blocked }) => blocked === undefined)
+      .map(({ msg }) => String(msg).split(" ")[0]);
     assert.deepEqual(said, ["Found", "Model", "Status", "Serving"]);
     assert.equal((await server.get("/hello")).status, 200, "served at once");
     const page = server.lines.find(({ url }) => url !== undefined)?.url;

@@ -5,6 +5,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
 import { Accounting, sendRaw } from "../harness/accounting.ts";
+import { mayBeReset } from "../harness/connections.ts";
 import { startGate } from "../harness/gate.ts";
 import { descendantsOf, waitUntilEnded } from "../harness/processes.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
@@ -134,7 +135,7 @@ for (const [model, args] of Object.entries(models)) {
 for (const model of ["hybrid", "sync"] as const) {
   test(`${model}: a program that hears SIGTERM and does not end is killed at the deadline`, async (t) => {
     for (const ends of ["never", "throw"]) {
-      const args = [...models[model], "--drain-timeout", "300"];
+      const args = [...models[model], "--drain-timeout", "1s"];
       const server = await startServer(t, { app: "stopping/program.mjs", args, env: { ENDS: ends } });
       const processes = descendantsOf(server.pid);
       assert.equal(await server.stop(), 0, ends);
@@ -151,7 +152,7 @@ for (const model of ["hybrid", "sync"] as const) {
 async function assertRefused(server: TestServer): Promise<void> {
   const { hostname, port } = new URL(server.url);
   for (;;) {
-    const socket = net.connect(Number(port), hostname);
+    const socket = mayBeReset(net.connect(Number(port), hostname));
     const code = await new Promise<string | null>((resolve) => {
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
       socket.once("close", () => resolve(null));
