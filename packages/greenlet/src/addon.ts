@@ -6,9 +6,11 @@
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { changeCredentialsOnOwnStack } from "./credentials.ts";
 import { GreenletError } from "./errors.ts";
 import { machineStackLimit, ownStackBytes } from "./machine.ts";
 import { watchForOtherStacks } from "./pinning.ts";
+import { guardTimeLimits } from "./vm-time-limits.ts";
 
 /** In ascending order: a machine that can run one can run those before it. */
 export const backends = ["handoff", "impersonation", "impersonation-light"] as const;
@@ -106,6 +108,8 @@ function loadAddon(): Addon {
   if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
   binding.profile?.(profilePeriodUs(process.execArgv, process.env.NODE_OPTIONS));
   watchForOtherStacks(binding);
+  guardTimeLimits();
+  if (backend !== "handoff") changeCredentialsOnOwnStack();
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }
 

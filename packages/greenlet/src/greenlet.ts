@@ -17,6 +17,7 @@ import { overRunLimit } from "./preemption.ts";
 import { framesOf, runningTask, startTask, type Wakeable } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
 import { startTimer } from "./timer.ts";
+import { isUnderTimeLimit } from "./vm-time-limits.ts";
 import { parkUntil, type WaitOptions } from "./wait.ts";
 import { runSoon } from "./waiter.ts";
 import { tellEnded, tellSpawned } from "./watching.ts";
@@ -94,12 +95,14 @@ export class Greenlet<T = unknown> extends Ending<T> {
   }
 
   /**
-   * Starts it before returning; it runs until it first parks, or to its end.
+   * Starts it before returning; it runs until it first parks, or to its end. In code that node:vm runs with a time limit, it
+   * starts in the next microtask.
    *
    * @throws {GreenletError} `ERR_TOO_MANY_GREENLETS`.
    */
   startNow(): this {
     if (this.#isStarted) return this;
+    if (isUnderTimeLimit()) return this.start();
     hubLimits.admit(this);
     this.#isStarted = true;
     tellSpawned(this);

@@ -17,7 +17,7 @@ import { guarded } from "./guarded.ts";
 
 /**
  * What was on the stack of a greenlet that waited:
- * `withoutSwitching`, a call of it · `microtask`, one that runs on this very stack · `asyncScope`, one that this Node can't
+ * `withoutSwitching`, a call of it · `timeLimit`, code that node:vm runs with a timeout or breakOnSigint · `microtask`, one that runs on this very stack · `asyncScope`, one that this Node can't
  * put back · `addon`, a function of a native library that has called JavaScript · `sqlite`, a query of node:sqlite that has ·
  * `otherStack`, WebAssembly on a stack of its own (JSPI) · `callbackScope`, a callback of Node's, which is carried along ·
  * `node`, another native function of Node's.
@@ -26,6 +26,7 @@ export type PinKind = (typeof pinKinds)[number];
 
 const pinKinds = [
   "withoutSwitching",
+  "timeLimit",
   "microtask",
   "asyncScope",
   "addon",
@@ -56,6 +57,7 @@ const listeners = new Set<(report: PinReport) => void>();
 const trusted = new Set<{ readonly part: string }>();
 const counts: Record<PinKind, number> = {
   withoutSwitching: 0,
+  timeLimit: 0,
   microtask: 0,
   asyncScope: 0,
   addon: 0,

@@ -13,6 +13,7 @@ import { type AsyncScope, leaveScopes, returnToScopes } from "./async-scopes.ts"
 import { GreenletError } from "./errors.ts";
 import { judgePin, tellPin } from "./pinning.ts";
 import { PreemptedQueue } from "./preempted-queue.ts";
+import { isUnderTimeLimit } from "./vm-time-limits.ts";
 
 /** What switching needs of a greenlet. */
 export abstract class Task {
@@ -89,6 +90,8 @@ let fewestIdle = 0;
 let watch: SwitchWatch | null = null;
 /** Set while a parked task is entered only to read its frames. */
 let probe: { stack?: string } | null = null;
+/** What the task that has just left its stack wants done on its resumer's. */
+let errand: (() => void) | null = null;
 let trimmer: NodeJS.Timeout | undefined;
 const preempted = new PreemptedQueue(enterTask);
 
@@ -146,6 +149,7 @@ export function enterTask(task: Task): void {
   let ending: StackEnding | undefined;
   try {
     ending = task.scope.runInAsyncScope(binding.resume, undefined, stack.index);
+    while (errand !== null) ending = runErrand(binding, { task, resumer, index: stack.index });
   } finally {
     running = resumer;
     watch?.left(task);
@@ -194,6 +198,43 @@ export function parkTask(task: Task): void {
   if (refusal !== null) throw refusal;
 }
 
+/**
+ * Runs `work` on the thread's own stack, under its own identity, and returns when it has; nothing else runs meanwhile.
+ * `work` throws nothing.
+ *
+ * @throws {GreenletError} `ERR_PINNED` in an async scope that this Node can't put back, and in a microtask on this stack.
+ */
+export function runOnOwnStack(work: () => void): void {
+  const task = running;
+  if (task === null || binding === null) {
+    work();
+    return;
+  }
+  const scopes = executionAsyncId() === task.asyncId ? null : leaveScopesOrTell(binding, task);
+  errand = work;
+  // Whatever is on this stack may stay there: it is returned to before anything else is run.
+  const refusal = binding.park(true, true) ? null : judgePin(binding, task);
+  errand = null;
+  if (scopes !== null) returnToScopes(binding, scopes);
+  if (refusal !== null) throw refusal;
+}
+
+/** Does what a task has left its stack for, and enters it again. */
+function runErrand(
+  binding: Binding,
+  { task, resumer, index }: { task: Task; resumer: Task | null; index: number },
+): StackEnding | undefined {
+  const work = errand;
+  errand = null;
+  running = resumer;
+  try {
+    if (work !== null) runOnOwnStack(work);
+  } finally {
+    running = task;
+  }
+  return task.scope.runInAsyncScope(binding.resume, undefined, index);
+}
+
 /** Parks a task that does not stand as any other, where that may be; returns what to throw where not. */
 function parkWhilePinned(binding: Binding, task: Task): GreenletError | null {
   const refusal = judgePin(binding, task);
@@ -213,6 +254,13 @@ function leaveScopesOrTell(binding: Binding, task: Task): AsyncScope[] {
 /** A ban on switching, checked before anything is arranged that would resume the task. */
 export function assertMayPark(task: Task): void {
   if (task.switchBans === 0) return;
+  if (isUnderTimeLimit()) {
+    tellPin(task, "timeLimit", true);
+    throw new GreenletError("ERR_PINNED", {
+      saw: "A greenlet waited in code that node:vm runs with a timeout or breakOnSigint, whose end might strike another greenlet.",
+      fix: "Run the code without these options, or wait before and after it.",
+    });
+  }
   tellPin(task, "withoutSwitching", true);
   throw new GreenletError("ERR_SWITCH_FORBIDDEN", {
     saw: "A greenlet waited inside withoutSwitching().",
