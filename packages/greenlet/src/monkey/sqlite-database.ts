@@ -15,7 +15,7 @@ import { GreenletError } from "../errors.ts";
 import type { Greenlet } from "../greenlet.ts";
 import { Waiter } from "../waiter.ts";
 import { cooperatingTask, type LibraryFunction } from "./cooperation.ts";
-import { revived, SqliteThread, type UnsentCall } from "./sqlite-thread.ts";
+import { revived, type SqliteDeath, SqliteThread, threadDied, type UnsentCall } from "./sqlite-thread.ts";
 import type { SqliteReply } from "./sqlite-worker.ts";
 
 type Original = typeof DatabaseSync;
@@ -58,7 +58,7 @@ class Turns {
   }
 
   /** After each answer. */
-  readonly answered = ({ isInTransaction }: SqliteReply): void => {
+  readonly answered = ({ isInTransaction }: SqliteReply | SqliteDeath): void => {
     this.isBusy = false;
     const owner = this.#owner;
     if (isInTransaction && owner !== null && owner !== this.#watched) {
@@ -103,6 +103,7 @@ class Connection {
     const isSymbolFirst = typeof call.args[0] === "symbol";
     const sent = { ...call, database: this.handle, args: call.args.map(sendable), isSymbolFirst };
     const reply = task === null ? this.#block(sent) : this.#park(task, sent);
+    if ("death" in reply) throw threadDied(reply);
     if (reply.error !== undefined) throw revived(reply.error, caller);
     return resultOf(reply);
   }
@@ -113,7 +114,7 @@ class Connection {
     this.thread.connections += isOpen ? 1 : -1;
   }
 
-  #park(task: Greenlet, call: UnsentCall): SqliteReply {
+  #park(task: Greenlet, call: UnsentCall): SqliteReply | SqliteDeath {
     this.#turns.take(task);
     let waiter: Waiter;
     try {
@@ -127,10 +128,10 @@ class Connection {
       throw error;
     }
     this.#turns.isBusy = true;
-    return waiter.park() as SqliteReply; // what it is woken with
+    return waiter.park() as SqliteReply | SqliteDeath; // what it is woken with
   }
 
-  #block(call: UnsentCall): SqliteReply {
+  #block(call: UnsentCall): SqliteReply | SqliteDeath {
     if (this.#turns.isBusy) this.thread.blockUntil(() => !this.#turns.isBusy);
     if (this.#turns.hasTransaction) {
       throw new GreenletError("ERR_SWITCH_FORBIDDEN", {

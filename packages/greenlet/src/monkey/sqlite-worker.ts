@@ -1,6 +1,7 @@
 // What runs in a thread that holds connections of node:sqlite for others: one call after the other, in the order in which
 // they come. Knows nothing of greenlets.
 
+import { readlinkSync } from "node:fs";
 import { type MessagePort, workerData } from "node:worker_threads";
 
 /** A call of a method, or the reading of a property, of what a handle stands for. */
@@ -36,7 +37,7 @@ export interface SqliteFailure {
 
 export interface SqliteWorkerData {
   readonly port: MessagePort;
-  /** Counts replies, for whoever blocks until one comes. */
+  /** First a count of the replies, for whoever blocks until one comes; then this thread's id in the kernel, 0 if it tells none. */
   readonly signal: Int32Array;
 }
 
@@ -45,6 +46,7 @@ type Handle = Record<string, (...args: unknown[]) => unknown>;
 const handles = new Map<number, object>();
 
 function serve({ port, signal }: SqliteWorkerData): void {
+  Atomics.store(signal, 1, kernelThread());
   port.on("message", (call: SqliteCall) => {
     if (call.what === "forget") {
       release(call.on);
@@ -54,6 +56,15 @@ function serve({ port, signal }: SqliteWorkerData): void {
     Atomics.add(signal, 0, 1);
     Atomics.notify(signal, 0);
   });
+}
+
+/** This thread's id in Linux's kernel; 0 elsewhere. */
+function kernelThread(): number {
+  try {
+    return Number(readlinkSync("/proc/thread-self").split("/").at(-1));
+  } catch {
+    return 0;
+  }
 }
 
 function answer(call: SqliteCall): SqliteReply {
