@@ -1,10 +1,10 @@
 // How many stacks this machine bears, read once from the kernel's own limits.
 //
 // A stack of a thread is that thread and two memory maps (the stack and its guard page). V8 ends the process when the kernel
-// refuses it a map, so the limit stays well below that. A light stack is memory alone.
+// refuses it a map or memory, so the limit stays well below that. A light stack is memory alone.
 
 import { readFileSync } from "node:fs";
-import { totalmem } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { isMainThread, resourceLimits } from "node:worker_threads";
 import type { BackendName } from "./addon.ts";
 
@@ -15,13 +15,17 @@ const mostLightStacks = 150_000;
 const otherMaps = 5_000;
 const mapsForEachStack = 2;
 const kB = 1024;
+/** glibc gives threads that allocate at the same time an arena each, so many for each processor, and so much address space. */
+const arenas = 8;
+const arenaBytes = 64 * kB * kB;
 /** What a parked greenlet takes of memory at least. Measured: docs/decisions/greenlet-light.md. */
 const lightStackMemory = 24 * kB;
 
 /** How many stacks of `stackBytes` may live in this process. */
 export function machineStackLimit(backend: BackendName, stackBytes: number): number {
-  const most = backend === "impersonation-light" ? lightStackLimit(stackBytes) : threadStackLimit();
-  return Math.max(16, Math.floor(most));
+  const most = backend === "impersonation-light" ? lightStackLimit() : threadStackLimit();
+  // The other half is for what the greenlets do, and for V8's heap.
+  return Math.max(16, Math.floor(Math.min(most, addressSpaceLeft() / 2 / stackBytes)));
 }
 
 function threadStackLimit(): number {
@@ -33,16 +37,17 @@ function threadStackLimit(): number {
 }
 
 /** Light stacks are no threads, and hundreds share a map. They take memory, and address space where that is limited. */
-function lightStackLimit(stackBytes: number): number {
+function lightStackLimit(): number {
   const memory = Math.min(totalmem(), process.constrainedMemory() || Infinity);
-  // Either way the other half is for what the greenlets do, and for V8's heap.
-  return Math.min(mostLightStacks, memory / 2 / lightStackMemory, addressSpace() / 2 / stackBytes);
+  return Math.min(mostLightStacks, memory / 2 / lightStackMemory);
 }
 
-/** The process's limit on its address space, in bytes (ulimit -v). */
-function addressSpace(): number {
+/** What the process may still map where its address space is limited (ulimit -v), in bytes. */
+function addressSpaceLeft(): number {
   const [, limit] = /^Max address space +(\d+)/m.exec(textOf("/proc/self/limits") ?? "") ?? [];
-  return limit === undefined ? Infinity : Number(limit);
+  if (limit === undefined) return Infinity;
+  const [, used] = /^VmSize:\s+(\d+)/m.exec(textOf("/proc/self/status") ?? "") ?? [];
+  return Math.max(0, Number(limit) - Number(used ?? 0) * kB - arenas * availableParallelism() * arenaBytes);
 }
 
 /** V8's default for --stack-size. */
