@@ -12,15 +12,23 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** Runs test/fixtures/<name> with this Node on this process's backend. */
+/** Runs test/fixtures/<name> with this Node on this process's backend; `limits` are bash's, such as "-s 1024". */
 export async function runFixture(
   name: string,
-  { nodeArgs = [], args = [], input }: { nodeArgs?: string[]; args?: string[]; input?: string } = {},
+  {
+    nodeArgs = [],
+    args = [],
+    limits,
+    input,
+  }: { nodeArgs?: string[]; args?: string[]; limits?: string | undefined; input?: string } = {},
 ): Promise<Ending> {
   const file = fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   // One that gets input is given it when it asks for it, so that it has to wait.
-  const child = spawn(process.execPath, [...nodeArgs, file, ...args], {
+  const program = [process.execPath, ...nodeArgs, file, ...args];
+  const limited = ["bash", "-c", `ulimit ${limits} && exec "$0" "$@"`, ...program];
+  const [command = "", ...rest] = limits === undefined ? program : limited;
+  const child = spawn(command, rest, {
     stdio: input === undefined ? ["ignore", "pipe", "pipe"] : ["pipe", "pipe", "pipe", "ipc"],
     env,
   });

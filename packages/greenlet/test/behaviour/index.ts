@@ -16,6 +16,7 @@ import "./tools.ts";
 import "./monkey.ts";
 import "./monkey-more.ts";
 import "./pinning.ts";
+import "./robustness.ts";
 import "./sqlite.ts";
 import "./preemption.ts";
 import "./unreachable.ts";
