@@ -5,6 +5,9 @@
 // Servers that share a request listener with it are its twins (Fastify makes one for each address of "localhost") and are
 // treated alike. Every other server really listens, with a notice, because only the program knows what it is for.
 //
+// A program may start a server for something else first (metrics, a back end on a UNIX socket). So a later HTTP server that
+// asks for the very port that is served here takes the first one's place, and that one listens by itself, as it had asked to.
+//
 // A server of Switchyard's own in the same thread listens on a descriptor after the load, or is exempted before.
 
 import { type ListenOptions, Server as NetServer } from "node:net";
@@ -17,6 +20,8 @@ export interface AdoptedServer {
   readonly standIn: StandIn;
   /** The port that the program passed to listen(), or null when it passed none. */
   readonly askedPort: number | null;
+  /** What the program passed to listen(); null when it has not called it. */
+  readonly listenArgs: readonly unknown[] | null;
 }
 
 export interface Adoption {
@@ -28,6 +33,8 @@ export interface Adoption {
   adoptExported(server: NetServer): AdoptedServer;
   /** Ends adoption of the first server that comes: the application is `served`, a request listener or an app object. */
   settleOn(served: unknown): void;
+  /** Calls back for every server that takes the place of what was served, and at once if one did before. */
+  onTakeOver(taken: (adopted: AdoptedServer) => void): void;
 }
 
 type AdoptionRequest = Pick<LoadRequest, "address" | "notice" | "whenProgramCloses">;
@@ -64,6 +71,8 @@ class ListenInterception implements Adoption {
   readonly listening: Promise<AdoptedServer>;
   private resolveListening: (server: AdoptedServer) => void = () => {};
   private isSettled = false;
+  private wasTakenOver = false;
+  private taken: (adopted: AdoptedServer) => void = () => {};
   private readonly requestListeners = new Set<unknown>();
   private readonly twins = new WeakMap<NetServer, StandIn>();
   private readonly request: AdoptionRequest;
@@ -79,15 +88,17 @@ class ListenInterception implements Adoption {
     const call = listenCallOf(args);
     const known = this.adopted?.standIn.server === server ? this.adopted.standIn : this.twins.get(server);
     if (known !== undefined) known.open(call.callback);
-    else if (speaksHttp(server) && this.adopted === null && !this.isSettled) this.adopt(server, call);
+    else if (speaksHttp(server) && this.adopted === null && !this.isSettled) this.adopt(server, args, call);
+    else if (speaksHttp(server) && this.isNearer(server, call)) this.takeOver(server, args, call);
     else if (speaksHttp(server) && this.isTwin(server)) this.openTwin(server, call);
+    else if (this.asksForOurPort(call)) refusePort(server, call);
     else return this.listenForReal(server, args, call);
     closeOnAbort(server, call.options);
     return server;
   }
 
   adoptExported(server: NetServer): AdoptedServer {
-    return this.adopt(server, { options: {}, callback: null });
+    return this.adopt(server, null, { options: {}, callback: null });
   }
 
   settleOn(served: unknown): void {
@@ -95,14 +106,53 @@ class ListenInterception implements Adoption {
     this.requestListeners.add(served);
   }
 
-  private adopt(server: NetServer, call: ListenCall): AdoptedServer {
+  onTakeOver(taken: (adopted: AdoptedServer) => void): void {
+    this.taken = taken;
+    if (this.wasTakenOver && this.adopted !== null) taken(this.adopted);
+  }
+
+  private adopt(server: NetServer, listenArgs: readonly unknown[] | null, call: ListenCall): AdoptedServer {
     const standIn = standInFor(server, this.standInOptions());
-    const adopted = { standIn, askedPort: askedPortOf(call.options) };
+    const adopted = { standIn, askedPort: askedPortOf(call.options), listenArgs };
     this.adopted = adopted;
     for (const listener of server.listeners("request")) this.requestListeners.add(listener);
     standIn.open(call.callback);
     server.once("listening", () => this.resolveListening(adopted));
     return adopted;
+  }
+
+  /**
+   * Whether the server is what the program is for, rather than what is served now: it asks for the port that is served
+   * here, or is the server around the app that was exported, and may have WebSocket listeners. A server on a UNIX socket
+   * is given up for any port.
+   */
+  private isNearer(server: NetServer, call: ListenCall): boolean {
+    if (this.adopted === null) return this.asksForOurPort(call) || this.isTwin(server);
+    const { askedPort, listenArgs } = this.adopted;
+    if (this.isTwin(server) || listenArgs === null || askedPort === this.ourPort()) return false;
+    const isOnPath = listenCallOf(listenArgs).options.path !== undefined;
+    return this.asksForOurPort(call) || (isOnPath && askedPortOf(call.options) !== null);
+  }
+
+  private asksForOurPort({ options }: ListenCall): boolean {
+    return this.ourPort() !== null && askedPortOf(options) === this.ourPort();
+  }
+
+  private ourPort(): number | null {
+    const { address } = this.request;
+    return typeof address === "string" ? null : address.port;
+  }
+
+  private takeOver(server: NetServer, args: readonly unknown[], call: ListenCall): void {
+    const before = this.adopted;
+    const adopted = this.adopt(server, args, call);
+    this.wasTakenOver = true;
+    this.taken(adopted);
+    if (before === null || before.listenArgs === null) return;
+    before.standIn.retire();
+    // Its callback was called, or waits for `listening`, since the stand-in opened.
+    const itsArgs = before.listenArgs.filter((argument) => typeof argument !== "function");
+    this.listenForReal(before.standIn.server, itsArgs, listenCallOf(itsArgs));
   }
 
   private isTwin(server: NetServer): boolean {
@@ -127,12 +177,23 @@ class ListenInterception implements Adoption {
     if (options.fd !== undefined) return;
     const asked = options.path ?? (options.port === undefined ? "a port of its own" : `port ${options.port}`);
     const kind = speaksHttp(server) ? "HTTP server" : "server";
-    this.request.notice(`The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.`);
+    const port = askedPortOf(options);
+    const hint = speaksHttp(server) && port ? ` To serve that one instead: --port ${port}.` : "";
+    this.request.notice(
+      `The application opened another ${kind}, on ${asked}; it listens by itself, in every worker.${hint}`,
+    );
   }
 
   private standInOptions() {
     return { address: this.request.address, whenProgramCloses: this.request.whenProgramCloses };
   }
+}
+
+/** The error that Node gives a second server on one port. Listening for real would take connections away from ours. */
+function refusePort(server: NetServer, { options: { port } }: ListenCall): void {
+  const message = `listen EADDRINUSE: address already in use :::${port}`;
+  const error = Object.assign(new Error(message), { code: "EADDRINUSE", syscall: "listen", port: Number(port) });
+  process.nextTick(() => server.emit("error", error));
 }
 
 /** Several workers can share a fixed port with SO_REUSEPORT, where Node's net has it; it throws on other platforms. */

@@ -49,10 +49,22 @@ export async function loadApplication(request: LoadRequest): Promise<Application
   try {
     const application = await Promise.race([exported, listeningProgram(adoption), watch.failure]);
     exported.catch(throwUncaught);
+    adoption.onTakeOver((adopted) => become(application, programApplication(adopted)));
     return application;
   } catch (error) {
     throw await loadErrorOf(error, request.file);
   }
+}
+
+/** What is served is another server of the program now (adopt.ts). What was opened for the first is still closed at the end. */
+function become(application: Application, next: Application): void {
+  const { close } = application;
+  Reflect.deleteProperty(application, "routeOf");
+  Object.defineProperties(application, Object.getOwnPropertyDescriptors(next));
+  application.close = async () => {
+    await next.close();
+    await close();
+  };
 }
 
 /**
@@ -80,7 +92,8 @@ async function exportedApplication(request: LoadRequest, adoption: Adoption, wat
     }
   }
   watch.exportsNothing(describeExports(module));
-  return programApplication(await adoption.listening);
+  const first = await adoption.listening;
+  return programApplication(adoption.adopted ?? first);
 }
 
 /**
@@ -97,9 +110,9 @@ function presentAsMain(file: string): void {
 
 /** The adopted server, once it listens and the rest of the module has had its chance to throw. */
 async function listeningProgram(adoption: Adoption): Promise<Application> {
-  const adopted = await adoption.listening;
+  const first = await adoption.listening;
   await new Promise((resolve) => setImmediate(resolve));
-  return programApplication(adopted);
+  return programApplication(adoption.adopted ?? first);
 }
 
 function programApplication(adopted: AdoptedServer): Application {

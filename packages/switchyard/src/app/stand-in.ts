@@ -5,6 +5,7 @@
 // unmodified. All else about it (its listeners, its settings) is left as the program made it.
 //
 //   open() ──► listening ──► the program's close(), or ours ──► closing ──► closed
+//                  └──► retire() ──► retired: a server like any other
 //
 // `closing` lasts until `whenProgramCloses` settles. listen() after closed opens it again, as in Node.
 
@@ -18,6 +19,11 @@ export interface StandIn {
   open(callback: ListenCallback | null): void;
   /** Closes it as the program's own close() would, without waiting for `whenProgramCloses`. */
   close(): Promise<void>;
+  /**
+   * Gives the server back, so that it can really listen. If it has said that it listens, the `listening` that Node emits
+   * then stays unheard.
+   */
+  retire(): void;
 }
 
 export interface StandInOptions {
@@ -26,7 +32,8 @@ export interface StandInOptions {
 }
 
 export function standInFor(server: Server, options: StandInOptions): StandIn {
-  let state: "new" | "listening" | "closing" | "closed" = "new";
+  let state: "new" | "listening" | "closing" | "closed" | "retired" = "new";
+  let wasAnnounced = false;
   // With no socket of its own, Node's close() only stops the http server's timers and emits `close` in the next tick.
   const closeInNode = server.close;
 
@@ -62,16 +69,36 @@ export function standInFor(server: Server, options: StandInOptions): StandIn {
       state = "listening";
       if (callback !== null) server.once("listening", callback);
       process.nextTick(() => {
-        if (state === "listening") server.emit("listening");
+        if (state !== "listening") return;
+        wasAnnounced = true;
+        server.emit("listening");
       });
     },
     async close() {
-      if (state === "new" || state === "closed") return;
+      if (state === "retired") server.close();
+      if (state !== "listening" && state !== "closing") return;
       const closed = new Promise<void>((resolve) => server.once("close", () => resolve()));
       finish();
       await closed;
     },
+    retire() {
+      if (state !== "listening") return;
+      state = "retired";
+      for (const name of ["listening", "address", "close"]) Reflect.deleteProperty(server, name);
+      if (wasAnnounced) muteSecondListening(server);
+    },
   };
+}
+
+/** A program may have listeners for `listening` that stay, and that start something once. */
+function muteSecondListening(server: Server): void {
+  const { emit } = server;
+  server.emit = function muted(this: Server, event: string | symbol, ...args: unknown[]): boolean {
+    if (event !== "listening") return Reflect.apply(emit, this, [event, ...args]);
+    Reflect.deleteProperty(server, "emit");
+    return true;
+    // The cast: one function stands for all overloads of emit().
+  } as Server["emit"];
 }
 
 /** The error that Node's own close() passes to its callback when the server is not listening. */

@@ -314,3 +314,77 @@ test("HTTPS and HTTP/2 servers are adopted as well: their connections are the st
     assert.equal(await (await fetch(origin)).text(), "served by the program", create);
   }
 });
+
+test("a server that asks for the port which is served takes the place of one that the program started before", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { once } from "node:events";
+      import { createServer } from "node:http";
+      const metrics = createServer((request, response) => response.end("metrics"));
+      metrics.on("listening", () => console.log("metrics listen"));
+      metrics.listen(0, "127.0.0.1", () => console.log("called back"));
+      await once(metrics, "listening");
+      const server = createServer(${served}).listen(8080, () => {
+        console.log("at", server.address().port);
+        const told = setInterval(() => {
+          if (!metrics.address()) return;
+          clearInterval(told);
+          console.log("metrics at", metrics.address().port, ".");
+        }, 1);
+      });`,
+  });
+  const { origin, outcome, notices, printed, waitForPrinted } = await loadApp(t, { app });
+  assert.equal(outcome.askedPort, 8080);
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+  await waitForPrinted(" .\n");
+  const [, port] = /metrics at (\d+) \./.exec(printed()) ?? [];
+  assert.equal(await (await fetch(`http://127.0.0.1:${port}`)).text(), "metrics");
+  assert.equal(printed().match(/metrics listen|called back/g)?.length, 2);
+  assert.match(notices.join(), /another HTTP server, on port 0; it listens by itself/);
+});
+
+test("a server that asks for the served port is served even when another was found, and was used, before", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      const other = createServer((request, response) => {
+        response.end("the first");
+        if (request.url === "/go") createServer(${served}).listen("8080", () => console.log("taken over"));
+      });
+      other.listen(0);`,
+  });
+  const { origin, waitForPrinted } = await loadApp(t, { app });
+  assert.equal(await (await fetch(`${origin}/go`)).text(), "the first");
+  await waitForPrinted("taken over");
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+});
+
+test("a server made late around an exported app is served with its WebSocket listeners", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      export default function app(request, response) { response.end("the app"); }
+      setImmediate(() => {
+        const server = createServer(app);
+        server.on("upgrade", (request, socket) => socket.end());
+        server.listen(3999, () => console.log("late"));
+      });`,
+  });
+  const { origin, ask, waitForPrinted } = await loadApp(t, { app });
+  await waitForPrinted("late");
+  assert.equal(await (await fetch(origin)).text(), "the app");
+  const look = await ask("look");
+  assert.equal(look.is === "look" && look.takesUpgrades, true);
+});
+
+test("a second server on the served port gets the error that Node would give it", async (t) => {
+  const app = program(t, {
+    "server.mjs": `
+      import { createServer } from "node:http";
+      createServer(${served}).listen(8080);
+      createServer(() => {}).on("error", (error) => console.log("second:", error.code)).listen(8080);`,
+  });
+  const { origin, waitForPrinted } = await loadApp(t, { app });
+  await waitForPrinted("second: EADDRINUSE");
+  assert.equal(await (await fetch(origin)).text(), "served by the program");
+});
