@@ -28,5 +28,8 @@ const handlers = {
 };
 
 const server = createServer(handlers[process.argv[2]]);
-server.listen(0, "127.0.0.1", () => console.log(`Serving at http://127.0.0.1:${server.address().port}`));
+// A thousand clients connect at once: with Node's own backlog of 511, the kernel has the others try again a second later.
+server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () =>
+  console.log(`Serving at http://127.0.0.1:${server.address().port}`),
+);
 process.once("SIGTERM", () => process.exit());

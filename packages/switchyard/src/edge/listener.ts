@@ -75,6 +75,11 @@ type AnyServer = http.Server | http2.Http2SecureServer;
 
 /** How often idle connections are looked for while draining, in milliseconds. */
 const sweepEveryMs = 50;
+/**
+ * How many connections may wait to be accepted, where the kernel's own limit (net.core.somaxconn) is not lower. With Node's
+ * default of 511, the next of a thousand clients that connect at once try again after a second.
+ */
+const longestBacklog = 4_096;
 /** How often slow headers and bodies are looked for, in milliseconds; a client may be that much slower than its limit. */
 const checkEveryMs = 1_000;
 
@@ -161,7 +166,7 @@ export class Listener {
   listen(fd: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ fd }, () => {
+      this.#server.listen({ fd }, longestBacklog, () => {
         this.#server.removeListener("error", reject);
         resolve();
       });
