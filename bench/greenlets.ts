@@ -6,6 +6,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { median } from "./figures.ts";
 import { type LoadResult, load } from "./load.ts";
 import { type Mixed, mixedLoad } from "./mixed-load.ts";
 import { moduleOf, type PythonSwitch, pythonFor, pythonMicros, pythonWith } from "./python.ts";
@@ -17,6 +18,8 @@ const serverCpu = "0";
 const loadCpu = "1";
 const sliceMs = 2;
 const workMs = 50;
+/** Seconds until V8 has compiled everything, with preemption and without: later than that it makes no difference. */
+const warmSeconds = 3;
 
 type Figures = Record<string, number>;
 
@@ -295,32 +298,32 @@ function preemptSubject(preemptMs: number): Subject {
 }
 
 function loadMixed(subject: Subject, seconds: number): Promise<Mixed> {
-  return whileRunning(withWork(subject), ({ url }) => mixedLoad(url, { warmSeconds: 1, seconds, cpus: loadCpu }));
+  return whileRunning(withWork(subject), ({ url }) => mixedLoad(url, { warmSeconds, seconds, cpus: loadCpu }));
 }
 
 function withWork(subject: Subject): Subject {
   return { ...subject, cpus: serverCpu, env: { ...subject.env, WORK_ROUNDS: workRounds ?? "" } };
 }
 
-/** Both servers run all the while and are loaded in turn, a second each, because the difference is smaller than a machine's drift. */
+/**
+ * Both servers run all the while and are loaded in turn, a second each, because the difference is smaller than a machine's
+ * drift; of each, the median second counts.
+ */
 async function preemptionCost(seconds: number): Promise<RoundResult> {
   const withIt = { ...preemptSubject(sliceMs), cpus: serverCpu };
   const without = { ...preemptSubject(0), cpus: serverCpu };
   return whileRunning(withIt, (one) =>
     whileRunning(without, async (other) => {
-      const servers = [one, other].map(({ url, pid }) => ({ url: `${url}/hello`, pid, cpu: 0, requests: 0 }));
-      for (let turn = 0; turn <= seconds; turn++) {
+      const servers = [one, other].map(({ url, pid }) => ({ url: `${url}/hello`, pid, micros: [] as number[] }));
+      for (let turn = 0; turn < warmSeconds + seconds; turn++) {
         for (const server of turn % 2 === 0 ? servers : servers.toReversed()) {
           const pids = processesOf(server.pid);
           const before = cpuSeconds(pids);
           const { requests } = await load({ url: server.url, connections: 64, seconds: 1, cpus: loadCpu });
-          // The first turn warms up.
-          if (turn === 0) continue;
-          server.cpu += cpuSeconds(pids) - before;
-          server.requests += requests;
+          if (turn >= warmSeconds) server.micros.push(((cpuSeconds(pids) - before) / requests) * 1e6);
         }
       }
-      const [ownMicros, peerMicros] = servers.map(({ cpu, requests }) => (cpu / requests) * 1e6);
+      const [ownMicros, peerMicros] = servers.map(({ micros }) => median(micros));
       return {
         figure: (ownMicros! / peerMicros! - 1) * 100,
         parts: { ownMicros: ownMicros!, peerMicros: peerMicros! },

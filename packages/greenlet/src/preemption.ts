@@ -24,14 +24,23 @@ export interface PreemptOptions {
  * interrupt is handled: they read a variable once before the loop, and check an object's shape once. With preemption,
  * others change what they like there. These flags make the code that is compiled from then on read anew. (Seen without
  * them on V8 14.6: `while (!isDone);` never ends. The compilers' loop check is declared to write nothing.) They are the
- * process's, and stay.
+ * process's, and stay. docs/decisions/preemption.md says why these suffice, and what they cost.
  */
 const flagsForLoops = [
-  "--no-maglev",
+  ...flagsForMaglev(process.versions.v8),
   "--no-turbo-load-elimination",
   "--no-turboshaft-load-elimination",
   "--no-turbo-store-elimination",
 ];
+
+/**
+ * Maglev knows what a loop changes only where it has compiled its body once before, which is one optimization. Without it,
+ * it takes for granted at each loop's head what stays true whatever the body does. So it was read in, and tried on, these
+ * two V8; of another one nothing is known.
+ */
+export function flagsForMaglev(v8: string): string[] {
+  return /^1[34]\.6\./.test(v8) ? ["--no-maglev-optimistic-peeled-loops"] : ["--no-maglev", "--no-maglev-osr"];
+}
 
 const longestMs = 60 * 60 * 1000;
 let options: PreemptOptions | null = null;
