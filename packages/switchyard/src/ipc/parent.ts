@@ -14,6 +14,7 @@ import type { MovedRoute } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import { reopenLogFiles } from "../log/files.ts";
 import type { FromWorker, PoolChange, StartOrder, ThreadData, ToLoopOfMany, ToWorker } from "./messages.ts";
+import { askForFolderChanges } from "./thread-folder.ts";
 
 export interface Parent {
   /** What this worker was started to do. */
@@ -119,6 +120,7 @@ async function connectFromThread(): Promise<Parent> {
     leaveSignals: () => {},
   };
   endThreadOnKill();
+  askForFolderChanges((change) => port.postMessage(change));
   port.on("message", (message: ToWorker) => deliver(parent, message, undefined));
   return parent;
 }

@@ -5,6 +5,7 @@ import type { Socket } from "node:net";
 import { MessageChannel, type Transferable, Worker } from "node:worker_threads";
 import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, ToWorker } from "../ipc/messages.ts";
 import { newRings, otherSideOf, RingChannel } from "../ipc/ring-channel.ts";
+import { changeFolder, type FolderChange } from "../ipc/thread-folder.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
 import { watchThread } from "../watch/thread-watch.ts";
 import { Claims } from "./claims.ts";
@@ -61,7 +62,10 @@ export class ThreadHandle implements WorkerHandle {
     this.channels = channel === null ? [] : [channel];
     const endWatch = this.#watch(beats, plan.thresholdMs);
     let error: Error | undefined;
-    this.#worker.on("message", (message: FromWorker) => this.onMessage(message));
+    this.#worker.on("message", (message: FromWorker | FolderChange) => {
+      if (message.type === "chdir") changeFolder(message);
+      else this.onMessage(message);
+    });
     this.#worker.on("error", (thrown) => {
       error = thrown instanceof Error ? thrown : new Error(String(thrown));
     });
