@@ -77,6 +77,8 @@ export interface AccountOptions extends Run {
   readonly accessLog: AccessLog | null;
   /** Null: no spans. */
   readonly tracing: RequestTracing | null;
+  /** Hears the URL of each request that the application answers with 400. */
+  readonly onBadRequest?: ((url: string) => void) | null;
 }
 
 export class Account {
@@ -236,6 +238,7 @@ export class Account {
     else if (!isComplete) meter.aborted++;
     else if (response.statusCode >= 500) meter.failed++;
     else meter.answered++;
+    if (response.statusCode === 400) this.#options.onBadRequest?.(response[askedFor] ?? "");
     const { accessLog } = this.#options;
     const { worker } = this.#runOf(meter);
     const endedMs = nowMs();

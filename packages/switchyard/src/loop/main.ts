@@ -13,6 +13,7 @@ import type { LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
 import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
 import { Listener, type RequestListener } from "../edge/listener.ts";
+import { lostSessions } from "../edge/lost-sessions.ts";
 import { refuseConnection } from "../edge/refusals.ts";
 import { failToStart } from "../ipc/failure.ts";
 import { connectToParent, type Parent } from "../ipc/parent.ts";
@@ -62,7 +63,8 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const accessLog =
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const tracing = await openTracing({ log, warns: worker === 1 });
-  const account = new Account({ accessLog, tracing, model, worker });
+  const onBadRequest = lostSessions(settings, (text) => log.warn({ worker }, text));
+  const account = new Account({ accessLog, tracing, model, worker, onBadRequest });
 
   const toPool = new ToPool(account);
   const moved = new MovedRoutes();

@@ -7,6 +7,7 @@ import { defaultLaneName, type LaneSettings } from "../config/lanes.ts";
 import { Account } from "../edge/account.ts";
 import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
 import { Listener } from "../edge/listener.ts";
+import { lostSessions } from "../edge/lost-sessions.ts";
 import { refuseConnection } from "../edge/refusals.ts";
 import type { StartOrder } from "../ipc/messages.ts";
 import { LaneMatcher } from "../lanes/match.ts";
@@ -54,7 +55,8 @@ export function listenerFront({ order, lanes, tracing }: FrontParts & { tracing:
   const accessLog =
     settings.accessLog === null ? null : createAccessLog({ format: settings.accessLog, file: settings.accessLogFile });
   const log = createLogger({ level: settings.logLevel, component: "balancer" });
-  const account = new Account({ accessLog, tracing, model: "sync", worker: null });
+  const onBadRequest = lostSessions(settings, (text) => log.warn({}, text));
+  const account = new Account({ accessLog, tracing, model: "sync", worker: null, onBadRequest });
   let matcher = new LaneMatcher<LaneSettings>([]);
   let entries = new Map<LaneSettings, LaneMeter>();
   const lanesChanged = () => {
