@@ -85,7 +85,7 @@ export class LoadWatch implements Disposable {
     if (hasForkedCluster()) {
       return new SwitchyardError("SY_APP_SLOW", {
         saw: `${saw} It has started worker processes of its own with node:cluster.`,
-        fix: "Name the file that its cluster workers run: Switchyard starts the workers.",
+        fix: "Switchyard starts the workers: name the file that its cluster workers run, or let it listen without forking.",
       });
     }
     return new SwitchyardError("SY_APP_SLOW", {

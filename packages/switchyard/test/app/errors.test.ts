@@ -193,7 +193,7 @@ test("a program that forks a cluster of its own is told which file to name", asy
   assertFailure(await failToLoad(t, { app, startTimeoutMs: 3_000 }), {
     code: "SY_APP_SLOW",
     saw: /It has started worker processes of its own with node:cluster\.$/,
-    fix: /^Name the file that its cluster workers run/,
+    fix: /name the file that its cluster workers run/,
   });
 });
 
