@@ -29,7 +29,12 @@ const defaultMaxBufferBytes = 1024 * 1024;
 
 export function childProcessPatches(): Patch[] {
   return [
-    replace("spawnSync", spawnArguments, (result) => result),
+    // It alone of the three refuses null for its options.
+    replace(
+      "spawnSync",
+      (args) => (args[2] === null ? null : spawnArguments(args)),
+      (result) => result,
+    ),
     replace("execFileSync", spawnArguments, (result, command) =>
       outputOf(result, command, [command.options.argv0 ?? command.file, ...command.args].join(" ")),
     ),
@@ -80,13 +85,15 @@ function commandOf(file: unknown, args: unknown[], options: unknown): Command | 
 }
 
 /** Whether spawn() can do what the options ask for, and they need no check that only the original makes. */
-function isPlain({ stdio, timeout, maxBuffer, input, encoding, killSignal }: Options): boolean {
+function isPlain({ stdio, timeout, maxBuffer, input, encoding, killSignal, cwd }: Options): boolean {
   const streams = Array.isArray(stdio) ? stdio : [stdio];
   return (
     streams.length <= 3 &&
     streams.every(
       (stream) => stream === undefined || stream === null || ["pipe", "inherit", "ignore"].includes(String(stream)),
     ) &&
+    // Which the blocking forms can't find, and spawn() takes for none given.
+    cwd !== "" &&
     (timeout === undefined || (Number.isInteger(timeout) && timeout >= 0)) &&
     (maxBuffer === undefined || (typeof maxBuffer === "number" && maxBuffer >= 0)) &&
     (input === undefined || input === null || typeof input === "string" || ArrayBuffer.isView(input)) &&
@@ -109,12 +116,15 @@ function run(task: Task, { file, args, options }: Command): Result | null {
     killSignal = "SIGTERM",
     input,
     encoding,
+    // The blocking forms know no such option.
+    signal: _,
     ...spawnOptions
-  } = options;
+  } = options as Options & { signal?: unknown };
   const waiter = new Waiter(task);
   const child = start(file, args, spawnOptions);
   if (child === null) return null;
   let failure: Error | undefined;
+  let pipeFailure: Error | undefined;
   const kill = (code: "ETIMEDOUT" | "ENOBUFS") => {
     failure ??= spawnError(code, child);
     child.kill(killSignal);
@@ -124,14 +134,17 @@ function run(task: Task, { file, args, options }: Command): Result | null {
     (stream) => stream && new Collector(stream, maxBuffer, () => kill("ENOBUFS")),
   );
   child.once("close", (code, signal) => waiter.wake([code, signal]));
-  // A child may end without reading its input.
-  child.stdin?.on("error", () => {});
+  // A child that ends without reading its input has not failed, and yet is told of.
+  child.stdin?.on("error", ({ code }: NodeJS.ErrnoException) => {
+    if (input && code === "EPIPE") pipeFailure = spawnError(code, child);
+  });
   child.stdin?.end(input ?? "");
   try {
     const [status, signal] = waiter.park() as [number | null, NodeJS.Signals | null]; // what it was woken with above
     const [stdout = null, stderr = null] = outputs.map((output) => output?.take(encoding) ?? null);
     const output = [null, stdout, stderr] as (string | null)[]; // typed for text only, and Buffers by default
-    return { ...(failure && { error: failure }), status, signal, output, pid: child.pid ?? 0, stdout, stderr };
+    const error = failure ?? pipeFailure;
+    return { ...(error && { error }), status, signal, output, pid: child.pid ?? 0, stdout, stderr };
   } catch (error) {
     // The greenlet was killed while it waited.
     child.kill("SIGKILL");
@@ -164,7 +177,8 @@ class Collector {
       this.#bytes += part.length;
       // What came with the part that was too much is kept, as the originals keep it.
       this.#parts.push(part);
-      if (this.#bytes > maxBytes) exceeded();
+      // None at all is no bound.
+      if (maxBytes > 0 && this.#bytes > maxBytes) exceeded();
     });
   }
 

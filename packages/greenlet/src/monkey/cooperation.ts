@@ -33,6 +33,14 @@ class Refused {
   }
 }
 
+/** An error made in a callback, with no frames of its caller's: thrown as it is, and given those of the original's caller. */
+class Frameless {
+  readonly error: Error;
+  constructor(error: Error) {
+    this.error = error;
+  }
+}
+
 type Callback = (error: unknown, ...values: unknown[]) => void;
 
 /**
@@ -48,13 +56,19 @@ export function waitForCallback(
   const waiter = new Waiter(task);
   try {
     start((error, ...values) => {
-      const isInTime = error ? waiter.fail(error) : waiter.wake(values);
+      const isInTime = isWithoutFrames(error)
+        ? waiter.wake(new Frameless(error))
+        : error
+          ? waiter.fail(error)
+          : waiter.wake(values);
       if (!isInTime && !error) abandon?.(values[0]);
     });
   } catch (error) {
     return new Refused(error);
   }
-  return waiter.park() as unknown[]; // what the callback above woke it with
+  const given = waiter.park() as unknown[] | Frameless; // what the callback above woke it with
+  if (given instanceof Frameless) throw given.error;
+  return given;
 }
 
 export interface CooperativeForm {
@@ -81,7 +95,6 @@ export function cooperative(original: LibraryFunction, form: CooperativeForm): L
     } catch (error) {
       const instead = form.failure?.(error, args);
       if (instead) return instead.value;
-      // An error made in a callback has no frames of the caller's.
       if (isWithoutFrames(error)) Error.captureStackTrace(error, patched);
       throw error;
     }

@@ -16,17 +16,27 @@ const names = [
 const defaultMinBytes = 64 * 1024;
 
 export function zlibPatches({ minBytes = defaultMinBytes }: ZlibOptions = {}): Patch[] {
-  const library = zlib as unknown as Record<string, LibraryFunction>; // looked up by name
   return names.map((name) => ({
     holder: zlib,
     name: `${name}Sync`,
     make: (original) =>
       cooperative(original, {
-        twin: library[name] as LibraryFunction, // each has both forms, in every Node that runs greenlets
+        twin: twinOf(name),
         // The callback forms take nothing at all for an empty input.
         keepsOriginal: ([input]) => input === undefined || input === null || byteLengthOf(input) < minBytes,
       }),
   }));
+}
+
+function twinOf(name: string): LibraryFunction {
+  // Looked up by name; each has both forms, in every Node that runs greenlets.
+  const twin = (zlib as unknown as Record<string, LibraryFunction>)[name] as LibraryFunction;
+  if (name !== "zstdCompress") return twin;
+  // The blocking form knows how long its input is, and writes that into what it returns; the other has to be told.
+  return (input, ...rest) => {
+    const options = rest.length > 1 ? rest[0] : undefined;
+    return twin(input, { pledgedSrcSize: Buffer.byteLength(input), ...options }, rest.at(-1));
+  };
 }
 
 /** How many bytes, about; 0 of what is no input, so that the original refuses it. */
