@@ -6,6 +6,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { nowMs } from "../clock.ts";
+import { LinkedList, type Listed } from "../collections/linked-list.ts";
 import type { AccessLog } from "../log/access.ts";
 import { pathOf, type RequestBrief, type RequestCounts, sumOf } from "../metrics/snapshot.ts";
 import { defaultLane, LaneMeter, type LaneTraffic } from "../metrics/traffic.ts";
@@ -32,7 +33,7 @@ interface CountedSocket extends Socket {
   [handedOverAt]?: number;
 }
 
-interface Entered extends ServerResponse {
+interface Entered extends ServerResponse, Listed {
   [begunAt]?: number;
   /** The URL as it came: Express takes a mounted router's path off `request.url`. */
   [askedFor]?: string;
@@ -83,7 +84,8 @@ export interface AccountOptions extends Run {
 
 export class Account {
   readonly #options: AccountOptions;
-  readonly #open = new Set<ServerResponse>();
+  /** Responses that are not finished, oldest first. */
+  readonly #open = new LinkedList<Entered>();
   readonly #onClose: (this: ServerResponse) => void;
   readonly #defaultMeter = new LaneMeter(defaultLane);
   readonly #meters = new Map<string, LaneMeter>([[defaultLane, this.#defaultMeter]]);
@@ -160,11 +162,6 @@ export class Account {
     });
   }
 
-  /** Responses that are not finished. */
-  get open(): ReadonlySet<ServerResponse> {
-    return this.#open;
-  }
-
   /** Tells the clients of all answers still to begin that their connection closes after it (RFC 9112 §9.6). */
   announceClose(): void {
     for (const response of this.#open) {
@@ -230,7 +227,7 @@ export class Account {
   }
 
   #leave(response: Entered): void {
-    if (!this.#open.delete(response)) return;
+    if (!this.#open.remove(response)) return;
     const refused = response[refusedWith];
     const isComplete = isSent(response);
     const meter = this.#meterOf(response);

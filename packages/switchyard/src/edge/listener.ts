@@ -279,7 +279,7 @@ export class Listener {
     let bytes = 0;
     let isRefused = false;
     const push = request.push;
-    request.push = (chunk: Buffer | null, encoding?: BufferEncoding) => {
+    const countedPush = (chunk: Buffer | null, encoding?: BufferEncoding) => {
       // True: the rest is dropped as fast as it comes.
       if (isRefused) return true;
       bytes += chunk?.length ?? 0;
@@ -288,6 +288,7 @@ export class Listener {
       this.#refuseBody(response, 413, `The body is longer than ${bodyLimitBytes} bytes.`);
       return true;
     };
+    request.push = countedPush;
   }
 
   #refuseBody(response: ServerResponse, status: number, why: string): void {

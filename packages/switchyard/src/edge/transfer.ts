@@ -140,11 +140,12 @@ export class Transfer {
     };
     if (isSettled) this.#sendHead({ hasBody: true });
     else setImmediate(sendWhatCame);
-    this.#whenClientLeaves = () => {
+    const whenClientLeaves = () => {
       // Nobody has heard of it, and nobody is to run it. A worker that is kept for it must hear that it is over.
       if (isQueued) isSettled = true;
       else sendWhatCame();
     };
+    this.#whenClientLeaves = whenClientLeaves;
     request.on("data", (chunk: Buffer) => {
       // What comes after the answer is read to reach the connection's next request, and dropped.
       if (this.#workerIsDone || response.writableFinished) return;

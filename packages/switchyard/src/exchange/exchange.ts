@@ -60,6 +60,10 @@ export class Exchange {
       onWant: () => {
         if (!this.#requestIsOver) this.#outlet.want();
       },
+      onDrain: () => {
+        if (this.response.writableNeedDrain) emitDrain(this.response);
+      },
+      onClose: () => this.#onSocketClose(),
       onTimeout: () => this.#onTimeout(),
     });
     // ExchangeSocket has all of Socket that the http module uses; the type can't say so.
@@ -82,11 +86,7 @@ export class Exchange {
     });
     this.response.assignSocket(socket);
     this.response.once("finish", () => this.#onFinish());
-    this.#socket.once("close", () => this.#onSocketClose());
-    this.#socket.on("error", () => {});
-    this.#socket.on("drain", () => {
-      if (this.response.writableNeedDrain) emitDrain(this.response);
-    });
+    this.#socket.tellOwner();
     if (!hasBody) this.endBody([]);
   }
 
@@ -123,6 +123,7 @@ export class Exchange {
       this.request.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
     }
     this.#socket.destroy();
+    this.#socket.release();
     this.#outlet.closed();
   }
 
@@ -181,6 +182,7 @@ export class Exchange {
   #closeWhenOver(): void {
     if (this.#responseIs !== "ended" || !this.#requestIsOver || !this.response.writableFinished) return;
     this.#responseIs = "closed";
+    this.#socket.release();
     if (this.#whole === null) this.#outlet.closed();
     else this.#outlet.answer(this.#whole.head, this.#whole.piece);
   }

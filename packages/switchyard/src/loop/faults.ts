@@ -87,7 +87,9 @@ export class Faults {
 
   #emitInScope(request: IncomingMessage, response: ServerResponse): void {
     const emit = request.emit;
-    request.emit = (event: string | symbol, ...args: unknown[]) => {
+    // Not assigned where it is written: V8 would allocate it in the old generation, for a method of a class to be, and the
+    // request with all that it leads to would be kept until the next collection of everything.
+    const emitInScope = (event: string | symbol, ...args: unknown[]) => {
       if (this.#scope.getStore() === response) return emit.call(request, event as string, ...args);
       return this.#scope.run(response, () => {
         const meter = this.#meter;
@@ -104,6 +106,7 @@ export class Faults {
         }
       });
     };
+    request.emit = emitInScope;
   }
 
   /** Answers a request whose handler threw or rejected. */

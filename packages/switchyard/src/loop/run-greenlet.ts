@@ -62,7 +62,8 @@ function deliverInGreenlet(
   const deliver = (event: string, args: unknown[]) => {
     emit.call(request, event, ...args);
   };
-  request.emit = (event: string | symbol, ...args: unknown[]) => {
+  // Not assigned where it is written: see Faults.
+  const emitInGreenlet = (event: string | symbol, ...args: unknown[]) => {
     // Only what bodies are read by; `pause` and `resume` come many times and set nothing off.
     if (inGreenlet() || (event !== "end" && event !== "data" && event !== "readable")) {
       return emit.call(request, event as string, ...args);
@@ -77,6 +78,7 @@ function deliverInGreenlet(
     }
     return true;
   };
+  request.emit = emitInGreenlet;
 }
 
 function isAbout(error: unknown, code: Greenlets.GreenletErrorCode, { GreenletError }: typeof Greenlets): boolean {

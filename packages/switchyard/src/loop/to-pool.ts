@@ -15,6 +15,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { nowMs } from "../clock.ts";
+import { IdTable, idAfter } from "../collections/id-table.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import type { Account } from "../edge/account.ts";
 import type { RefusalOptions } from "../edge/refusals.ts";
@@ -53,7 +54,7 @@ export class ToPool {
 
   /** Sends a request that was entered in the account; to be called once for each. */
   offer(crossing: Crossing): void {
-    const id = ++this.#lastId;
+    const id = this.#nextId();
     const inCrossing = new InCrossing(crossing, {
       id,
       account: this.#account,
@@ -76,6 +77,13 @@ export class ToPool {
   close(): void {
     this.#isClosed = true;
     this.#link?.leave();
+  }
+
+  /** One that no request on the link has: an event stream may last for as long as numbers last. */
+  #nextId(): number {
+    do this.#lastId = idAfter(this.#lastId);
+    while (this.#link?.has(this.#lastId) === true);
+    return this.#lastId;
   }
 
   #open(path: string): void {
@@ -141,7 +149,7 @@ export class ToPool {
 class Link {
   readonly socket: Socket;
   readonly #channel: SocketChannel<ToPoolMessage, FromPool>;
-  readonly #crossings = new Map<number, InCrossing>();
+  readonly #crossings = new IdTable<InCrossing>();
   #isLeaving = false;
 
   constructor(socket: Socket, onLost: (link: Link) => void) {
@@ -159,13 +167,17 @@ class Link {
     return this.#crossings.size === 0;
   }
 
+  has(id: number): boolean {
+    return this.#crossings.has(id);
+  }
+
   send(crossing: InCrossing, message: ToPoolMessage): void {
     if (message.type === "request") this.#crossings.set(message.id, crossing);
     else if (!this.#crossings.has(message.id)) return;
     this.#channel.send(message);
   }
 
-  crossings(): Iterable<InCrossing> {
+  crossings(): readonly InCrossing[] {
     return this.#crossings.values();
   }
 

@@ -14,6 +14,8 @@
 // connection of this process (direct-request.ts) or one of a loop worker (links.ts), is nothing to the balancer.
 
 import { nowMs } from "../clock.ts";
+import { idAfter } from "../collections/id-table.ts";
+import type { Listed } from "../collections/linked-list.ts";
 import type { LaneSettings } from "../config/lanes.ts";
 import type { Log } from "../log/log.ts";
 import type { QueueSnapshot } from "../metrics/snapshot.ts";
@@ -23,7 +25,7 @@ import { aheadForMs, type Described, type InWorker, type SyncWorker } from "./sy
 import type { RequestChannel } from "./worker-handle.ts";
 
 /** A request, as far as the balancer knows it. */
-export interface Offered extends Described, Sendable {
+export interface Offered extends Described, Sendable, Listed {
   readonly offeredAtMs: number;
   /** Its place among those that were queued, which the balancer sets. */
   turn: number;
@@ -64,8 +66,6 @@ export interface BalancerOptions {
 
 /** How long a worker with other requests has to end one that was given up, before it is held to be stuck, in milliseconds. */
 const stuckAfterMs = 3_000;
-
-const largestId = 2 ** 31 - 1;
 
 export class Balancer {
   readonly #options: BalancerOptions;
@@ -234,7 +234,7 @@ export class Balancer {
       wasSentAhead: sentAs !== null,
       onFree: () => {
         clearTimeout(deadline);
-        worker.end(id, nowMs());
+        worker.end(id);
         this.#goOn(worker);
       },
       onOutcome: (outcome) => worker.count(outcome),
@@ -276,10 +276,9 @@ export class Balancer {
   #lookAhead(): void {
     this.#aheadTimer = null;
     let isAnyLeft = false;
-    const nowIsMs = nowMs();
     for (const worker of this.#workers) {
       if (worker.ahead === null || worker.ahead.size === 0) continue;
-      if (worker.isLong(nowIsMs)) this.#takeBack(worker);
+      if (worker.isLong) this.#takeBack(worker);
       if (worker.ahead.size > 0) isAnyLeft = true;
     }
     this.#giveAll();
@@ -303,10 +302,16 @@ export class Balancer {
     return count;
   }
 
-  /** Ids fit the words that claims are made by, and 0 is none. */
+  /** One that no request has: an event stream may last for as long as numbers last. */
   #nextId(): number {
-    this.#lastId = (this.#lastId % largestId) + 1;
+    do this.#lastId = idAfter(this.#lastId);
+    while (this.#isInUse(this.#lastId));
     return this.#lastId;
+  }
+
+  #isInUse(id: number): boolean {
+    for (const { requests, givenUp } of this.#workers) if (requests.has(id) || givenUp.has(id)) return true;
+    return false;
   }
 
   #startDeadline(worker: SyncWorker, id: number): NodeJS.Timeout | undefined {

@@ -266,7 +266,7 @@ export class PoolLane {
     const numbers = this.#numbers.get(member.slot) ?? [];
     const capacity = this.lane.inFlightLimit;
     const workers = member.handle.channels.map(
-      (channel, index) => new SyncWorker({ number: numbers[index] ?? 0, member, channel, capacity, nowMs: nowMs() }),
+      (channel, index) => new SyncWorker({ number: numbers[index] ?? 0, member, channel, capacity }),
     );
     this.#byMember.set(member, workers);
     for (const worker of workers) {

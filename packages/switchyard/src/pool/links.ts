@@ -9,6 +9,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { exemptFromAdoption } from "../app/adopt.ts";
 import { nowMs } from "../clock.ts";
+import { IdTable } from "../collections/id-table.ts";
 import { SocketChannel } from "../ipc/channel.ts";
 import { statusOf } from "../ipc/heads.ts";
 import type { FromPool, FromSyncWorker, ToPool } from "../ipc/messages.ts";
@@ -62,7 +63,7 @@ export class Links {
 
 class Link {
   readonly channel: SocketChannel<FromPool, ToPool>;
-  readonly #requests = new Map<number, RelayedRequest>();
+  readonly #requests = new IdTable<RelayedRequest>();
   readonly #balancerOf: BalancerOf;
   /** Given to workers, which the loop was not told. */
   #untold: RelayedRequest[] = [];

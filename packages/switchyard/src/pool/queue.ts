@@ -1,37 +1,26 @@
 // The queue of a lane: requests accepted and not yet given to a worker, in the order of their arrival, never more than its
-// limit. A list whose links are in its entries, so that either end and any entry between are taken out at once: a client
-// that hangs up leaves no gap to search.
+// limit. Either end and any entry between are taken out at once: a client that hangs up leaves no gap to search.
 //
 // Pure data. Whoever offers a request decides what a refusal means; whoever takes one has a worker for it.
 
-interface Entry<T> {
-  readonly request: T;
-  before: Entry<T> | null;
-  after: Entry<T> | null;
-}
+import { LinkedList, type Listed } from "../collections/linked-list.ts";
 
-export class Queue<T> {
+export class Queue<T extends Listed> {
   readonly limit: number;
-  readonly #entries = new Map<T, Entry<T>>();
-  #oldest: Entry<T> | null = null;
-  #newest: Entry<T> | null = null;
+  readonly #requests = new LinkedList<T>();
 
   constructor(limit: number) {
     this.limit = limit;
   }
 
   get length(): number {
-    return this.#entries.size;
+    return this.#requests.length;
   }
 
   /** Adds a request at the end. @returns `false`, and nothing is added, when the queue is at its limit. */
   offer(request: T): boolean {
-    if (this.#entries.size >= this.limit) return false;
-    const entry: Entry<T> = { request, before: this.#newest, after: null };
-    if (this.#newest === null) this.#oldest = entry;
-    else this.#newest.after = entry;
-    this.#newest = entry;
-    this.#entries.set(request, entry);
+    if (this.#requests.length >= this.limit) return false;
+    this.#requests.add(request);
     return true;
   }
 
@@ -41,47 +30,34 @@ export class Queue<T> {
    * @param isBefore whether the first of two came before the second.
    */
   putBack(request: T, isBefore: (one: T, other: T) => boolean): void {
-    let after = this.#oldest;
-    while (after !== null && isBefore(after.request, request)) after = after.after;
-    const before = after === null ? this.#newest : after.before;
-    const entry: Entry<T> = { request, before, after };
-    if (before === null) this.#oldest = entry;
-    else before.after = entry;
-    if (after === null) this.#newest = entry;
-    else after.before = entry;
-    this.#entries.set(request, entry);
+    let after = this.#requests.first;
+    while (after !== null && isBefore(after, request)) after = this.#requests.after(after);
+    this.#requests.insert(request, after);
   }
 
   /** Takes the oldest request out, or `undefined` when none waits. */
   take(): T | undefined {
-    return this.#takeOut(this.#oldest);
+    return this.#takeOut(this.#requests.first);
   }
 
   /** Takes the newest request out, or `undefined` when none waits. */
   takeNewest(): T | undefined {
-    return this.#takeOut(this.#newest);
+    return this.#takeOut(this.#requests.last);
   }
 
   /** The oldest request, left where it is. */
   peek(): T | undefined {
-    return this.#oldest?.request;
+    return this.#requests.first ?? undefined;
   }
 
   /** Takes one out of turn. @returns whether it was waiting. */
   remove(request: T): boolean {
-    const entry = this.#entries.get(request);
-    if (entry === undefined) return false;
-    this.#takeOut(entry);
-    return true;
+    return this.#requests.remove(request);
   }
 
-  #takeOut(entry: Entry<T> | null): T | undefined {
-    if (entry === null) return undefined;
-    this.#entries.delete(entry.request);
-    if (entry.before === null) this.#oldest = entry.after;
-    else entry.before.after = entry.after;
-    if (entry.after === null) this.#newest = entry.before;
-    else entry.after.before = entry.before;
-    return entry.request;
+  #takeOut(request: T | null): T | undefined {
+    if (request === null) return undefined;
+    this.#requests.remove(request);
+    return request;
   }
 }

@@ -2,6 +2,7 @@
 // time; a worker of an async or greenlet lane has up to the lane's inFlightLimit.
 
 import { nowMs } from "../clock.ts";
+import { IdTable } from "../collections/id-table.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../ipc/messages.ts";
 import { pathOf, type RequestBrief, type RequestCounts, type Vitals } from "../metrics/snapshot.ts";
 import { Ahead } from "./ahead.ts";
@@ -30,13 +31,23 @@ export interface Described {
  */
 export const aheadForMs = 1;
 
+export interface SyncWorkerParts {
+  readonly number: number;
+  readonly member: Member;
+  readonly channel: RequestChannel;
+  /** How many requests it has at once. */
+  readonly capacity: number;
+  /** Milliseconds; the process's own when absent. */
+  readonly clock?: () => number;
+}
+
 export class SyncWorker {
   readonly number: number;
   readonly member: Member;
   readonly channel: RequestChannel;
   /** How many requests it has at once. */
   readonly capacity: number;
-  readonly requests = new Map<number, InWorker>();
+  readonly requests = new IdTable<InWorker>();
   /** What is on offer to it while it is busy; null where nothing may be. */
   readonly ahead: Ahead<Offered> | null;
   /** It takes no further request: its process or thread is ending or about to. */
@@ -53,6 +64,7 @@ export class SyncWorker {
   vitals: Vitals | null = null;
   /** Resident memory of its process when that was looked at last. */
   rssBytes = 0;
+  readonly #clock: () => number;
   /** The request that it was given last. */
   #running: InWorker | null = null;
   #latest: { readonly request: Described; readonly atMs: number } | null = null;
@@ -61,12 +73,13 @@ export class SyncWorker {
   #failed = 0;
   #aborted = 0;
 
-  constructor(parts: { number: number; member: Member; channel: RequestChannel; capacity: number; nowMs: number }) {
+  constructor(parts: SyncWorkerParts) {
     this.number = parts.number;
     this.member = parts.member;
     this.channel = parts.channel;
     this.capacity = parts.capacity;
-    this.idleSinceMs = parts.nowMs;
+    this.#clock = parts.clock ?? nowMs;
+    this.idleSinceMs = this.#clock();
     const claims = parts.capacity === 1 ? parts.member.handle.claims : null;
     this.ahead = claims == null ? null : new Ahead(claims);
   }
@@ -79,12 +92,12 @@ export class SyncWorker {
   get mayGetAhead(): boolean {
     if (this.ahead === null || this.isLeaving || this.isCondemned) return false;
     if (this.requests.size !== 1 || this.givenUp.size > 0 || this.#running?.isSent !== true) return false;
-    return this.ahead.hasRoom && !this.isLong(nowMs());
+    return this.ahead.hasRoom && !this.isLong;
   }
 
   /** The request that it began last, as far as is known here, is longer in it than others are to wait behind it. */
-  isLong(nowMs: number): boolean {
-    return nowMs - (this.#latest?.atMs ?? 0) >= aheadForMs;
+  get isLong(): boolean {
+    return this.#clock() - (this.#latest?.atMs ?? 0) >= aheadForMs;
   }
 
   /** It has nothing to run. */
@@ -96,20 +109,20 @@ export class SyncWorker {
     this.#begun++;
     this.requests.set(request.id, request);
     this.#running = request;
-    this.#latest = { request: described, atMs: nowMs() };
+    this.#latest = { request: described, atMs: this.#clock() };
   }
 
   /** The request that it was given last, running or not. */
   latest(): RequestBrief[] {
     if (this.#latest === null) return [];
     const { method, url } = this.#latest.request.line();
-    return [{ method, path: pathOf(url), ageMs: nowMs() - this.#latest.atMs }];
+    return [{ method, path: pathOf(url), ageMs: this.#clock() - this.#latest.atMs }];
   }
 
   /** The worker is done with a request. */
-  end(id: number, nowMs: number): void {
+  end(id: number): void {
     this.requests.delete(id);
-    this.idleSinceMs = nowMs;
+    this.idleSinceMs = this.#clock();
   }
 
   /** Forgets a request that is over for its client; the worker may be at it for ever. */

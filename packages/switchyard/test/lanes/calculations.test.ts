@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Listed } from "../../src/collections/linked-list.ts";
 import {
   packRequestHead,
   packResponseHead,
@@ -41,15 +42,17 @@ test("a head is the same after it was packed and unpacked, with and without head
 });
 
 test("a queue gives up its oldest, its newest, or any between, and keeps the order of the rest", () => {
-  const queue = new Queue<number>(5);
-  for (const number of [1, 2, 3, 4, 5]) assert.ok(queue.offer(number));
-  assert.ok(!queue.offer(6));
-  assert.ok(queue.remove(3));
-  assert.ok(!queue.remove(3));
-  assert.equal(queue.takeNewest(), 5);
-  assert.equal(queue.take(), 1);
-  assert.equal(queue.peek(), 2);
-  assert.deepEqual([queue.take(), queue.takeNewest(), queue.take(), queue.length], [2, 4, undefined, 0]);
+  const queue = new Queue<Listed & { n: number }>(5);
+  const requests = [1, 2, 3, 4, 5].map((n) => ({ n }));
+  for (const request of requests) assert.ok(queue.offer(request));
+  assert.ok(!queue.offer({ n: 6 }));
+  assert.ok(queue.remove(requests[2]!));
+  assert.ok(!queue.remove(requests[2]!));
+  assert.equal(queue.takeNewest()?.n, 5);
+  assert.equal(queue.take()?.n, 1);
+  assert.equal(queue.peek()?.n, 2);
+  const rest = [queue.take(), queue.takeNewest(), queue.take()].map((request) => request?.n);
+  assert.deepEqual([...rest, queue.length], [2, 4, undefined, 0]);
 });
 
 test("a pool grows by the time that requests wait, one at a time, and never over its bounds", () => {

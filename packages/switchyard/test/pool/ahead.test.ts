@@ -2,17 +2,13 @@
 // the moments between a claim, an answer and a hang-up can't be made to happen with a real one.
 
 import assert from "node:assert/strict";
-import { mock, test } from "node:test";
+import { test } from "node:test";
 import { type LaneSettings, lanesOf } from "../../src/config/lanes.ts";
 import type { FromSyncWorker, ToSyncWorker } from "../../src/ipc/messages.ts";
 import { type Assignment, Balancer, type Offered } from "../../src/pool/balancer.ts";
 import { Claims, slots } from "../../src/pool/claims.ts";
 import type { Member } from "../../src/pool/pool.ts";
-import { SyncWorker } from "../../src/pool/sync-worker.ts";
-
-/** Stands still, so that no request becomes long because the machine does. */
-let nowMs = performance.now();
-mock.method(performance, "now", () => nowMs);
+import { aheadForMs, SyncWorker } from "../../src/pool/sync-worker.ts";
 
 type Sent = Extract<ToSyncWorker, { type: "request" }>;
 
@@ -23,6 +19,8 @@ class Thread {
   /** What it has said and nobody has heard. */
   readonly unheard: FromSyncWorker[] = [];
   readonly worker: SyncWorker;
+  /** What its balancer takes the time to be: it stands still, so that no request becomes long because the machine does. */
+  atMs = 0;
   #hear: (message: FromSyncWorker) => void = () => {};
 
   constructor(number: number, runMs = 0.05) {
@@ -46,7 +44,7 @@ class Thread {
     };
     // The cast: the balancer asks a member for its handle's claims and its slot alone.
     const member = { slot: number, handle: { claims: this.claims } } as unknown as Member;
-    this.worker = new SyncWorker({ number, member, channel, capacity: 1, nowMs: 0 });
+    this.worker = new SyncWorker({ number, member, channel, capacity: 1, clock: () => this.atMs });
   }
 
   beHeard(): void {
@@ -187,12 +185,12 @@ test("what waits behind a request that turns out long is taken back in a moment,
   const { balancer, journal, offer } = start([one, two]);
   offer("a", "b", "c", "d", "e", "f");
   assert.deepEqual([one.sent.length, two.sent.length], [3, 3]);
-  nowMs += 10;
+  for (const thread of [one, two]) thread.atMs = aheadForMs;
   await until(() => one.worker.ahead?.size === 0 && two.worker.ahead?.size === 0);
   assert.equal(balancer.queueSnapshot().length, 4);
   for (let round = 0; round < 4; round++) {
     // Thread 2 alone goes on; whatever it was sent before was taken back from it too.
-    const current = [...two.worker.requests.keys()][0]!;
+    const current = two.worker.requests.values()[0]!.id;
     two.goOn(current, two.sent);
     two.beHeard();
   }
@@ -228,7 +226,7 @@ test("a thread that is to end, or has died, leaves what was on offer to it to th
     balancer[ending](one.worker, "it was killed");
     const failed = ending === "removeWorker" ? ["a failed 502"] : [];
     for (let round = 0; round < 2; round++) {
-      two.goOn([...two.worker.requests.keys()][0]!, two.sent);
+      two.goOn(two.worker.requests.values()[0]!.id, two.sent);
       two.beHeard();
     }
     assert.deepEqual(journal, ["a in 1", "b in 2", ...failed, ...journal.slice(2 + failed.length)]);

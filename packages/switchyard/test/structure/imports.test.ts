@@ -33,6 +33,7 @@ const order = [
   "metrics",
   "errors",
   "clock",
+  "collections",
   "node-http",
 ];
 

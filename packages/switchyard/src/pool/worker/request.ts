@@ -8,6 +8,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import { nowMs } from "../../clock.ts";
+import { IdTable } from "../../collections/id-table.ts";
 import type { RequestListener } from "../../edge/listener.ts";
 import { Exchange, type Outlet } from "../../exchange/exchange.ts";
 import type { Channel } from "../../ipc/channel.ts";
@@ -53,7 +54,7 @@ const abortGraceMs = 1_000;
 
 export class RequestDesk {
   readonly #parts: DeskParts;
-  readonly #current = new Map<number, Current>();
+  readonly #current = new IdTable<Current>();
   /** Sent ahead, and not begun: each may still be taken back. */
   readonly #ahead: NewRequest[] = [];
   readonly #beginNext: () => void;
