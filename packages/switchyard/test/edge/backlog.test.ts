@@ -27,9 +27,9 @@ test("connections that a stopped worker does not accept are kept, more than Node
   for (let client = 0; client < clients; client++) {
     const socket = connect(Number(port), hostname);
     t.after(() => socket.destroy());
-    await once(socket, "connect");
-    // What becomes of it later is nothing to this test.
+    // What becomes of it once it is connected is nothing to this test.
     socket.on("error", () => {});
+    await once(socket, "connect");
   }
   goOn();
   assert.equal((await server.get("/hello")).status, 200);
