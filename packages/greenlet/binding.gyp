@@ -12,6 +12,7 @@
         "native/hub.cc",
         "native/impersonation.cc",
         "native/light_impersonation.cc",
+        "native/loop_watch.cc",
         "native/own_stack.cc",
         "native/native_frames.cc",
         "native/preemption_policy.cc",

@@ -15,6 +15,8 @@
 //   isInCallbackScope()       -> whether the current stack is inside a callback of Node's
 //   preempt(sliceUs, limitMs, ownScripts, guarded) turns preemption on, or off with a slice of 0
 //   profile(periodUs)         takes a sample of each running greenlet that often for V8's profiles; 0: none
+//   watchLoop(beats, lookEveryMs, againAfter, nativeAfterMs, fd, nativeLine, tell) watches the loop from now on: `tell` is called
+//                with (heldMs, wasNative) on the stack of what holds it (loop_watch.h)
 //   counts()                  -> { preemptions, overLimit, refusals: { <reason>: count }, knowsMatches }
 //   whyNotPreempt(moment, ownScripts, guarded) -> the policy's answer (preemption_policy.h), "" where it may be
 //   resumable(stacks, wakers) -> for each index of a parked stack (-1: it has none), and the objects that whoever can resume it must
@@ -95,6 +97,7 @@ void Open(const Arguments& arguments) {
   hub->process_stacks = arguments[2].As<v8::Uint32>()->Value();
   hub->own_stack_limit = OwnStackLimit(arguments[3].As<v8::Uint32>()->Value());
   StopWasmCodeCollection(isolate, isolate->GetCurrentContext());
+  hub->GuardAsyncContext();
   hub->callback_depth = FindCallbackDepth(isolate, isolate->GetCurrentContext());
   hub->handle_level_of_call = FindHandleLevelOfCall(isolate, isolate->GetCurrentContext());
   arguments.GetReturnValue().Set(hub->callback_depth != nullptr);
@@ -236,6 +239,28 @@ void Counts(const Arguments& arguments) {
   arguments.GetReturnValue().Set(result);
 }
 
+/** Starts a thread. */
+void WatchLoop(const Arguments& arguments) {
+  Hub* hub = HubOf(arguments);
+  v8::Isolate* isolate = hub->isolate();
+  constexpr size_t kBytes = LoopWatch::kNumbers * sizeof(int32_t);
+  const auto is_number = [&](int index) { return arguments[index]->IsNumber(); };
+  const bool has_beats = arguments[0]->IsSharedArrayBuffer() && arguments[0].As<v8::SharedArrayBuffer>()->ByteLength() >= kBytes;
+  if (!has_beats || !is_number(1) || !is_number(2) || !is_number(3) || !is_number(4) || !arguments[6]->IsFunction()) {
+    return ThrowMisuse(isolate, "watchLoop(beats, lookEveryMs, againAfter, nativeAfterMs, fd, nativeLine, tell)");
+  }
+  if (hub->closed || hub->loop_watch) return;
+  const auto number = [&](int index) { return arguments[index].As<v8::Number>()->Value(); };
+  LoopWatch::Settings settings{arguments[0].As<v8::SharedArrayBuffer>()->GetBackingStore(),
+                               LoopWatch::Milliseconds(std::max(1.0, number(1))),
+                               static_cast<int>(number(2)),
+                               LoopWatch::Milliseconds(number(3)),
+                               static_cast<int>(number(4)),
+                               TextOf(isolate, arguments[5])};
+  hub->loop_watch = std::make_unique<LoopWatch>(isolate, isolate->GetCurrentContext(), arguments[6].As<v8::Function>(),
+                                                std::move(settings));
+}
+
 /** For the tests of the policy: `moment` is { frames: [script, function, isWasm][], nativeCaller, callbackScope, microtask, matchBegins }. */
 void WhyNotPreemptCall(const Arguments& arguments) {
   v8::Isolate* isolate = arguments.GetIsolate();
@@ -352,6 +377,7 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("isInCallbackScope", IsInCallbackScope);
   add("preempt", Preempt);
   add("profile", Profile);
+  add("watchLoop", WatchLoop);
   add("counts", Counts);
   add("whyNotPreempt", WhyNotPreemptCall);
   add("resumable", ResumableCall);

@@ -61,10 +61,15 @@ void Hub::OnInterrupt(v8::Isolate* isolate, void* data) {
   if (interrupt.slice_is_over) stack->Preempt(interrupt.since);
 }
 
+void Hub::GuardAsyncContext() {
+  if (!async_context_guard_) async_context_guard_ = std::make_unique<AsyncContextGuard>(isolate_);
+}
+
 void Hub::Close() {
   closed = true;
   async_context_guard_.reset();
   ticker_->Stop();
+  if (loop_watch) loop_watch->Stop();
   if (async_scopes) async_scopes->ReleaseHandles();
   for (auto& stack : stacks_) {
     if (stack) stack->ReleaseHandles();

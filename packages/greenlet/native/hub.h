@@ -12,6 +12,7 @@
 
 #include "async_context_guard.h"
 #include "async_scopes.h"
+#include "loop_watch.h"
 #include "preemption_policy.h"
 #include "script_stack.h"
 #include "ticker.h"
@@ -22,7 +23,6 @@ class Hub final : private StackHost {
  public:
   explicit Hub(v8::Isolate* isolate)
       : isolate_(isolate),
-        async_context_guard_(std::make_unique<AsyncContextGuard>(isolate)),
         ticker_(std::make_unique<Ticker>(isolate, &Hub::OnInterrupt, this)) {}
   Hub(const Hub&) = delete;
   ~Hub();
@@ -60,7 +60,11 @@ class Hub final : private StackHost {
     std::array<uint32_t, static_cast<size_t>(Refusal::kCount)> refusals{};
   };
   Counts counts;
+  /** Of this isolate's loop, once somebody has asked for it. */
+  std::unique_ptr<LoopWatch> loop_watch;
 
+  /** From now on there may be parked stacks. */
+  void GuardAsyncContext();
   /** A new stack's index, or -1 at `process_stacks`, or when the machine gives no more threads or memory. */
   int Add(v8::Local<v8::Function> body);
   /** Null when there is no such stack. */
@@ -78,7 +82,7 @@ class Hub final : private StackHost {
   static void OnInterrupt(v8::Isolate* isolate, void* hub);
 
   v8::Isolate* const isolate_;
-  /** Gone once the hub is closed. */
+  /** Not there before a stack may be parked, and gone once the hub is closed. */
   std::unique_ptr<AsyncContextGuard> async_context_guard_;
   std::unique_ptr<Ticker> ticker_;
   std::vector<std::unique_ptr<ScriptStack>> stacks_;

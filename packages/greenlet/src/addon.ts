@@ -3,11 +3,9 @@
 // Importing the package never fails: what can't be loaded is reported by the first call that needs it. Chooses once; the
 // choice and its reason stay readable in `hub.backend` and `hub.backendReason`.
 
-import { createRequire } from "node:module";
-import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { changeCredentialsOnOwnStack } from "./credentials.ts";
 import { GreenletError } from "./errors.ts";
+import { loadBinding, packageFolder } from "./load-binding.ts";
 import { machineStackLimit, ownStackBytes } from "./machine.ts";
 import { watchForOtherStacks } from "./pinning.ts";
 import { guardTimeLimits } from "./vm-time-limits.ts";
@@ -41,6 +39,15 @@ export interface Binding {
   isInCallbackScope(): boolean;
   preempt(sliceUs: number, limitMs: number, ownScripts: string, guarded: readonly string[]): void;
   profile(periodUs: number): void;
+  watchLoop(
+    beats: SharedArrayBuffer,
+    lookEveryMs: number,
+    againAfter: number,
+    nativeAfterMs: number,
+    fd: number,
+    nativeLine: string,
+    tell: (heldMs: number, wasNative: boolean) => void,
+  ): void;
   counts(): PreemptionCounts;
   whyNotPreempt(moment: PreemptionMoment, ownScripts: string, guarded: readonly string[]): PreemptionRefusal | "";
   resumable?(stacks: readonly number[], wakers: readonly (readonly object[])[]): boolean[];
@@ -102,7 +109,7 @@ export function addon(): Addon {
 }
 
 function loadAddon(): Addon {
-  const binding = loadBinding();
+  const binding = loadedBinding();
   const { backend, backendReason } = chooseBackend(binding.checkMachine(), process.env[backendVariable]);
   const stackLimit = machineStackLimit(backend, stackBytes);
   if (!binding.open(backend, stackBytes, stackLimit, ownStackBytes())) throw unsupportedNode();
@@ -113,12 +120,9 @@ function loadAddon(): Addon {
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }
 
-function loadBinding(): Binding {
-  const require = createRequire(import.meta.url);
-  const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
+function loadedBinding(): Binding {
   try {
-    const load: (folder: string) => Binding = require("node-gyp-build");
-    return load(packageFolder);
+    return loadBinding();
   } catch (error) {
     throw new GreenletError("ERR_ADDON_UNAVAILABLE", {
       saw:

@@ -42,8 +42,8 @@ export interface StartOrder {
 
 /** What a worker thread finds in `workerData`. */
 export interface ThreadData {
-  /** One number that the thread's loop raises as long as it goes round. */
-  readonly beats: Int32Array;
+  /** By which its host sees whether its loop goes round (watch/beats.ts). */
+  readonly beats: Int32Array<SharedArrayBuffer>;
   readonly order: StartOrder;
   /** For requests, when it is a sync worker served from this process. */
   readonly port: MessagePort | null;

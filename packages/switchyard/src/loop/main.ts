@@ -25,7 +25,7 @@ import { firstExtraFd } from "../pool/process-handle.ts";
 import { hostThreads } from "../pool/thread-host.ts";
 import { ThreadShares } from "../pool/thread-shares.ts";
 import { openTracing } from "../tracing/open.ts";
-import { loopThresholdMs } from "../watch/threshold.ts";
+import { loopLimits } from "../watch/threshold.ts";
 import { openVitals } from "../watch/vitals.ts";
 import { checkContinue } from "./check-continue.ts";
 import { endApplication } from "./ending.ts";
@@ -47,7 +47,7 @@ const lastAnswersWithinMs = 500;
 const parent = await connectToParent();
 if (isMainThread && parent.order.settings.threads > 0) {
   hostThreads(parent, new URL(import.meta.url), {
-    thresholdMs: loopThresholdMs(parent.order.settings),
+    limits: loopLimits(parent.order.settings),
     shares: new ThreadShares(),
   });
 } else {
@@ -75,7 +75,9 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   });
 
   faults.watch();
-  sendLastWords({ parent, worker, faults, brief: (response) => account.brief(response) });
+  const brief = (response: ServerResponse) => account.brief(response);
+  sendLastWords({ parent, worker, faults, brief });
+  const watch = letWatch({ parent, worker, faults, brief, limits: loopLimits(settings) });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const wantsGreenlets = model === "greenlet" || parent.order.lanes.some(isGreenletHere);
   const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets(settings) : null;
@@ -105,8 +107,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   if (toldLanes !== null) lanes.replace(toldLanes);
   const link = toldLink ?? parent.order.link;
   if (link !== null) toPool.connect(link);
-  const brief = (response: ServerResponse) => account.brief(response);
-  letWatch({ parent, worker, faults, brief, thresholdMs: loopThresholdMs(settings) });
+  watch?.loaded();
   await listener.listen(parent.thread?.fd ?? firstExtraFd);
 
   const vitals = openVitals(greenletSwitches);

@@ -106,6 +106,8 @@ export interface BlockedReport {
   readonly stack: readonly string[];
   /** Native code held it. With a stack, that is what it returned to: its caller, or that one's. */
   readonly isNative: boolean;
+  /** It was held while the application was loaded. */
+  readonly isLoading: boolean;
 }
 
 export interface WorkerSnapshot {

@@ -6,13 +6,14 @@
 //   stuck ──condemn──► condemned ──no other is being replaced, or all are stuck──► killed, and replaced by the pool
 //                          └──ends its request after all──► takes requests again
 
+import { availableParallelism } from "node:os";
 import { nowMs } from "../clock.ts";
 import type { LaneSettings, Range } from "../config/lanes.ts";
 import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
 import type { BlockedReport, DeathReport, LaneWorkersSnapshot, WorkerSnapshot } from "../metrics/snapshot.ts";
-import { poolThresholdMs } from "../watch/threshold.ts";
+import { poolLimits } from "../watch/threshold.ts";
 import { Balancer } from "./balancer.ts";
 import { Changes } from "./changes.ts";
 import { completed, deathReport } from "./death.ts";
@@ -107,6 +108,7 @@ export class PoolLane {
       size: this.#range.min / this.#threadsEach,
       start: (slot) => this.#start(slot),
       startTimeoutMs: order.settings.startTimeoutMs,
+      startTogether: availableParallelism(),
       patienceMs: workerPatienceMs,
       log,
       onReady: (member, message) => this.#onReady(member, message),
@@ -253,7 +255,7 @@ export class PoolLane {
         order: own,
         withPort: true,
         fd: null,
-        thresholdMs: poolThresholdMs(order.settings, lane),
+        limits: poolLimits(order.settings, lane),
       });
     }
     const handle = new ProcessHandle({ entry, channelCount: this.#threadsEach });
@@ -295,7 +297,7 @@ export class PoolLane {
           if (worker.number === message.worker) worker.vitals = message.vitals;
         return;
       case "blocked":
-        this.#options.onBlocked(message.report);
+        this.#options.onBlocked(this.#withRequest(message.report));
         return;
       case "death": {
         const dead = this.#workersOf(member).filter(({ number }) => message.death.what === `worker ${number}`);
@@ -319,6 +321,14 @@ export class PoolLane {
         this.#pool.replace(member, this.#drainTimeoutMs);
         return;
     }
+  }
+
+  /** A sync worker that is in native code can't say which request it has; we have given it the one. */
+  #withRequest(report: BlockedReport): BlockedReport {
+    if (report.path !== null || !report.isNative || report.isLoading || this.lane.model !== "sync") return report;
+    const held = [...this.balancer.workers].find(({ number }) => number === report.worker);
+    const request = held?.requests.size === 1 ? held.latest()[0] : undefined;
+    return request === undefined ? report : { ...report, ...request };
   }
 
   #remove(worker: SyncWorker, why: string): void {

@@ -26,6 +26,7 @@ import { nowMs } from "../clock.ts";
 import { errorOf, SwitchyardError } from "../errors.ts";
 import type { FromWorker, LastWords } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
+import type { BlockedReport } from "../metrics/snapshot.ts";
 import { type Death, deathOf, type Exit } from "./death.ts";
 import { failuresAfterDeath, pauseBeforeRestartMs, type WorkerState } from "./lifecycle.ts";
 import type { WorkerHandle } from "./worker-handle.ts";
@@ -37,6 +38,8 @@ export interface PoolOptions {
   /** Makes the member of a slot. Its owner's `onMessage` is called for each message that is not about its life. */
   readonly start: (slot: number) => WorkerHandle;
   readonly startTimeoutMs: number;
+  /** How many of the first may load at once before others are held back a little. Default: all. */
+  readonly startTogether?: number;
   /** How much longer than it was given to stop a member may take before it is killed, in milliseconds. */
   readonly patienceMs: number;
   readonly log: Log;
@@ -63,6 +66,8 @@ export class Member {
   lastWords: LastWords | null = null;
   /** What it said before it ended because the application could not be loaded. */
   failure: SwitchyardError | null = null;
+  /** What held its loop while it loaded the application. */
+  heldBy: BlockedReport | null = null;
   /** A successor is on its way, or will be started after a pause. */
   hasSuccessor = false;
   /** Kills it if it is not ready by then. */
@@ -149,11 +154,20 @@ export class Pool {
     return this.#restarts;
   }
 
-  /** Starts every worker. Resolves when all are ready; rejects with the first one's error when one can't be. */
+  /**
+   * Starts every worker. Resolves when all are ready; rejects with the first one's error when one can't be.
+   *
+   * Of more than can load at once, each only makes the others late: the first answer would come when all are nearly ready.
+   * So the others begin a little later each; not when those before are ready, since an application may wait for something.
+   */
   start(): Promise<void> {
+    const together = this.#options.startTogether ?? this.#size;
     return new Promise((resolve, reject) => {
       this.#firstStart = { waiting: this.#size, resolve, reject };
-      for (let slot = 0; slot < this.#size; slot++) this.#startMember(slot, null);
+      for (let slot = 0; slot < this.#size; slot++) {
+        if (slot < together) this.#startMember(slot, null);
+        else this.#after(Math.floor(slot / together) * loadsForMs, () => this.#startMember(slot, null));
+      }
     });
   }
 
@@ -329,10 +343,7 @@ export class Pool {
     // The worker has the same deadline and reports what it waited for; this is for one that can't, being stuck.
     member.overdue = this.#after(this.#options.startTimeoutMs + 2_000, () => {
       if (member.state.is !== "starting") return;
-      member.failure = new SwitchyardError("SY_APP_SLOW", {
-        saw: `The application was not ready after ${this.#options.startTimeoutMs} ms, and its worker did not say why.`,
-        fix: "Look for an endless loop at the top level of the application, or raise startTimeoutMs.",
-      });
+      member.failure = stuckWhileLoading(this.#options.startTimeoutMs, member.heldBy);
       this.kill(member, "not ready in time");
     });
     return member;
@@ -351,6 +362,7 @@ export class Pool {
         member.lastWords = message.words;
         return;
       default:
+        if (message.type === "blocked" && message.report.isLoading) member.heldBy = message.report;
         this.#options.onMessage(member, message);
     }
   }
@@ -486,6 +498,8 @@ export class Pool {
   }
 }
 
+/** What a CPU has to do for a worker until it serves a small application, in milliseconds (Node 26). */
+const loadsForMs = 100;
 /** A replacement that fails to load while none is ready is tried this often before the server gives up. */
 const lastTry = 5;
 
@@ -503,6 +517,25 @@ function stopping(): SwitchyardError {
     fix: "Start it again, then repeat the command.",
   });
 }
+
+/** Of a worker that can't say itself what it waits for. */
+function stuckWhileLoading(startTimeoutMs: number, heldBy: BlockedReport | null): SwitchyardError {
+  const [innermost, ...callers] = heldBy?.stack ?? [];
+  if (innermost === undefined) {
+    return new SwitchyardError("SY_APP_SLOW", {
+      saw: `The application was not ready after ${startTimeoutMs} ms, and its worker did not say why.`,
+      fix: "Look for an endless loop, or a synchronous call that never returns, at the top level of the application, or raise startTimeoutMs.",
+    });
+  }
+  const from = callers.slice(0, callersToldOf).map((frame) => `, called from ${frame}`);
+  return new SwitchyardError("SY_APP_SLOW", {
+    saw: `The application was not ready after ${startTimeoutMs} ms: its own code held the worker, at ${innermost}${from.join("")}.`,
+    fix: "Look there for a loop that does not end or a synchronous call that takes long, or raise startTimeoutMs.",
+  });
+}
+
+/** Of those that called what held a worker; the log has all. */
+const callersToldOf = 2;
 
 function endedWhileLoading(death: Death): SwitchyardError {
   return new SwitchyardError("SY_APP_EXITED", {

@@ -7,7 +7,9 @@ import type { FromSyncWorker, FromWorker, StartOrder, ThreadData, ToSyncWorker, 
 import { newRings, otherSideOf, RingChannel } from "../ipc/ring-channel.ts";
 import { changeFolder, type FolderChange } from "../ipc/thread-folder.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
+import { type Beats, newBeats } from "../watch/beats.ts";
 import { watchThread } from "../watch/thread-watch.ts";
+import type { WatchLimits } from "../watch/threshold.ts";
 import { Claims } from "./claims.ts";
 import type { Exit } from "./death.ts";
 import type { RequestChannel, WorkerHandle } from "./worker-handle.ts";
@@ -21,8 +23,8 @@ export interface ThreadPlan {
   /** Give the thread a port for requests. */
   readonly withPort: boolean;
   readonly fd: number | null;
-  /** How long its loop may be held, in milliseconds; 0: it is not watched. */
-  readonly thresholdMs: number;
+  /** How long its loop may be held; null: it is not watched. */
+  readonly limits: WatchLimits | null;
 }
 
 export class ThreadHandle implements WorkerHandle {
@@ -40,7 +42,7 @@ export class ThreadHandle implements WorkerHandle {
 
   constructor(plan: ThreadPlan) {
     const line = plan.withPort ? { ports: new MessageChannel(), rings: newRings(), claims: Claims.newMemory() } : null;
-    const beats = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const beats = newBeats();
     this.claims = line === null ? null : new Claims(line.claims);
     const data: ThreadData = {
       order: plan.order,
@@ -60,7 +62,7 @@ export class ThreadHandle implements WorkerHandle {
     this.worker = plan.order.workers[0] ?? 0;
     const channel = line === null ? null : new RingChannel<ToSyncWorker, FromSyncWorker>(line.ports.port1, line.rings);
     this.channels = channel === null ? [] : [channel];
-    const endWatch = this.#watch(beats, plan.thresholdMs);
+    const endWatch = this.#watch(beats, plan.limits);
     let error: Error | undefined;
     this.#worker.on("message", (message: FromWorker | FolderChange) => {
       if (message.type === "chdir") changeFolder(message);
@@ -79,11 +81,11 @@ export class ThreadHandle implements WorkerHandle {
     });
   }
 
-  #watch(beats: Int32Array, thresholdMs: number): () => void {
-    if (thresholdMs === 0) return () => {};
+  #watch(beats: Beats, limits: WatchLimits | null): () => void {
+    if (limits === null) return () => {};
     const { threadId } = this.#worker;
     const tell = (report: BlockedReport) => this.onMessage({ type: "blocked", report });
-    return watchThread({ worker: this.worker, threadId, beats, thresholdMs, tell });
+    return watchThread({ worker: this.worker, threadId, beats, limits, tell });
   }
 
   send(message: ToWorker): void {

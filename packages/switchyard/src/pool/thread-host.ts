@@ -17,6 +17,7 @@ import {
   sumOfDropped,
 } from "../metrics/snapshot.ts";
 import { type LaneTraffic, sumOfTraffic, trafficAfterDeath } from "../metrics/traffic.ts";
+import type { WatchLimits } from "../watch/threshold.ts";
 import { deathOf, deathReport } from "./death.ts";
 import { firstExtraFd } from "./process-handle.ts";
 import { ThreadHandle } from "./thread-handle.ts";
@@ -32,14 +33,14 @@ interface Gone {
 type Report = FromWorker & { type: "report" };
 
 export interface HostOptions {
-  /** How long the loop of one may be held, in milliseconds; 0: they are not watched. */
-  readonly thresholdMs: number;
+  /** How long the loop of one may be held; null: they are not watched. */
+  readonly limits: WatchLimits | null;
   /** Between threads that take connections. */
   readonly shares: ThreadShares | null;
 }
 
 /** Runs `entry` in a thread for each worker of the order, with one inherited descriptor each. */
-export function hostThreads(parent: Parent, entry: URL, { thresholdMs, shares }: HostOptions): void {
+export function hostThreads(parent: Parent, entry: URL, { limits, shares }: HostOptions): void {
   const { order } = parent;
   const threads = new Set<ThreadHandle>();
   let waiting = order.workers.length;
@@ -109,7 +110,7 @@ export function hostThreads(parent: Parent, entry: URL, { thresholdMs, shares }:
       order: orderOf(order, worker),
       withPort: false,
       fd: firstExtraFd + index,
-      thresholdMs,
+      limits,
     });
     threads.add(thread);
     thread.onMessage = (message) => onMessage(thread, message);

@@ -1,6 +1,6 @@
 // The loops that were held for too long: how often, the last of them, and each as text for the log.
 
-import type { BlockedReport } from "../metrics/snapshot.ts";
+import type { BlockedReport, RequestBrief } from "../metrics/snapshot.ts";
 
 /** How many are kept for people to look at. */
 const keptReports = 20;
@@ -24,15 +24,26 @@ export class BlockedLoops {
   }
 }
 
-/** One sentence, and the stack below it, a frame to a line. */
-export function blockedText(report: BlockedReport): string {
-  const { worker, heldMs, stack, isNative } = report;
+/**
+ * One sentence, and the stack below it, a frame to a line.
+ *
+ * @param inFlight What its worker last told of its requests; said where the loop itself can't say which one holds it.
+ */
+export function blockedText(report: BlockedReport, inFlight: readonly RequestBrief[]): string {
+  const { worker, heldMs, stack, isNative, isLoading, path } = report;
   const held = `Worker ${worker}'s loop ${isNative && stack.length > 0 ? "was" : "has been"} held for ${Math.round(heldMs)} ms`;
-  if (stack.length === 0) {
-    return `${held}, by native code (a synchronous call, or an addon's); what it returns to is told when it does.`;
+  const by = isLoading ? "while it loads the application" : `by ${requestText(report)}`;
+  if (stack.length > 0) {
+    const frames = stack.map((frame) => `\n    at ${frame}`).join("");
+    return `${held} ${by}${isNative ? ", in native code, which returned to" : ""}:${frames}`;
   }
-  const frames = stack.map((frame) => `\n    at ${frame}`).join("");
-  return `${held} by ${requestText(report)}${isNative ? ", in native code, which returned to" : ""}:${frames}`;
+  if (!isNative) return `${held} ${by}, by Node's own loading of modules.`;
+  const native = "native code (a synchronous call, or an addon's); what it returns to is told when it does.";
+  if (isLoading) return `${held} ${by}, by ${native}`;
+  if (path !== null) return `${held} ${by}, in ${native}`;
+  const oldest = inFlight.map(({ method, path, ageMs }) => `${method} ${path} (${Math.round(ageMs)} ms old)`);
+  const then = oldest.length === 0 ? "" : ` The oldest requests that it had just before: ${oldest.join(", ")}.`;
+  return `${held}, by ${native}${then}`;
 }
 
 function requestText({ method, path, ageMs, id }: BlockedReport): string {

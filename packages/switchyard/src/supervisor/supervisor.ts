@@ -156,6 +156,7 @@ class Supervisor implements ServerControl {
       get startTimeoutMs() {
         return supervisor.#steering.now.settings.startTimeoutMs;
       },
+      startTogether: readCpus().count,
       patienceMs: isSync ? balancerPatienceMs : workerPatienceMs,
       log,
       onReady: (member, message) => {
@@ -232,10 +233,13 @@ class Supervisor implements ServerControl {
       reopenLogs: () => void errorIn(() => this.reopenLogs()),
       handOver: () => void this.#handOver().catch((error) => this.#logFailure("Replacing the server", error)),
     });
+    let lateWatch: NodeJS.Timeout | undefined;
     try {
       // Workers load while the status page is made ready: the way to the first answer is the longest one.
       const started = Promise.all([this.#pool.start(), this.#steering.startLanePool()]);
       started.catch(() => {});
+      // An application that takes long to load may be stuck.
+      lateWatch = setTimeout(() => this.#startLastWatch(), lastWatchAfterMs);
       const { handover } = this.#parts;
       if (handover === null) await this.#openOwn();
       await Promise.race([started, ended]);
@@ -247,13 +251,13 @@ class Supervisor implements ServerControl {
           this.#autoLanes?.adopt(learned?.moves ?? []);
         }
         // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
-        this.#lastWatch = startLastWatch();
-        this.#updateLastWatch();
+        this.#startLastWatch();
         this.#announce();
       }
       return await ended;
     } finally {
       forgetSignals();
+      clearTimeout(lateWatch);
       this.#figures.stop();
       this.#closeOwn();
       this.#pool.killAll("the server ends");
@@ -357,7 +361,7 @@ class Supervisor implements ServerControl {
         if (this.#phase === "serving") this.#recycler.check();
         return;
       case "blocked":
-        void this.#onBlocked(message.report);
+        void this.#onBlocked(member, message.report);
         return;
       case "death":
         this.#onDeath(message.death);
@@ -386,6 +390,11 @@ class Supervisor implements ServerControl {
     }
   }
 
+  #startLastWatch(): void {
+    this.#lastWatch ??= startLastWatch();
+    this.#updateLastWatch();
+  }
+
   /** Names to the last watch every process that runs now. */
   #updateLastWatch(): void {
     this.#lastWatch?.watch(
@@ -402,12 +411,13 @@ class Supervisor implements ServerControl {
     return deathReport({ what, pid: member.handle.pid, death, workers, lastWords: member.lastWords });
   }
 
-  async #onBlocked(told: BlockedReport): Promise<void> {
+  async #onBlocked(member: Member, told: BlockedReport): Promise<void> {
     // Loaded here, since most servers never need it.
     const { atSources } = await import("./source-maps.ts");
     const report = { ...told, stack: await atSources(told.stack) };
     this.#blocked.add(report);
-    this.#parts.log.warn({ blocked: report }, blockedText(report));
+    const { latest } = this.#figures.workersOf(member).find(({ worker }) => worker === told.worker) ?? { latest: [] };
+    this.#parts.log.warn({ blocked: report }, blockedText(report, latest));
   }
 
   #onDeath(death: DeathReport): void {
@@ -627,6 +637,8 @@ function errorIn(attempt: () => void): SwitchyardError | null {
   }
 }
 
+/** How long the workers may take to be ready before there is a last watch, in milliseconds. */
+const lastWatchAfterMs = 1_000;
 /** What requests in flight have of a quick stop, in milliseconds. */
 const quickStopMs = 1_000;
 /** How much longer than its workers a successor may take to be ready, in milliseconds. */

@@ -5,31 +5,37 @@
 
 /** Beats, and looks, in the time that a loop may be held. */
 const beatsPerThreshold = 8;
-/** One more, for a beat that was given right before a look. */
-const looksBeforeHeld = beatsPerThreshold + 1;
 /** A loop that goes on being held is told again after ten times as long. */
-const againAfter = 10;
+export const againAfter = 10;
 
 /** How often a loop is to beat, in milliseconds, to be told when it is held for `thresholdMs`, or a quarter longer. */
 export function beatEveryMs(thresholdMs: number): number {
   return Math.max(1, thresholdMs / beatsPerThreshold);
 }
 
+/** How many looks without a beat are one too many: one more than beats, for one that was given right before a look. */
+export function looksUntilHeld(thresholdMs: number, everyMs: number): number {
+  return Math.ceil(thresholdMs / everyMs) + 1;
+}
+
 export class HoldDetector {
   #beat = -1;
   #sinceMs = 0;
   #looks = 0;
-  #tellAfter = looksBeforeHeld;
+  #tellAfter = 0;
 
-  /** Looks once. @returns for how long the loop has been held, in milliseconds, when that is to be told now; else null. */
-  look(beat: number, nowMs: number): number | null {
-    // It has not begun to beat: it may load its application for as long as that takes.
-    if (beat === 0) return null;
-    if (beat !== this.#beat) {
+  /**
+   * Looks once.
+   *
+   * @param untilHeld For how many looks a beat may stand still; 0: the loop has not begun to beat.
+   * @returns for how long the loop has been held, in milliseconds, when that is to be told now; else null.
+   */
+  look(beat: number, untilHeld: number, nowMs: number): number | null {
+    if (beat !== this.#beat || untilHeld === 0) {
       this.#beat = beat;
       this.#sinceMs = nowMs;
       this.#looks = 0;
-      this.#tellAfter = looksBeforeHeld;
+      this.#tellAfter = untilHeld;
       return null;
     }
     if (++this.#looks < this.#tellAfter) return null;

@@ -12,16 +12,17 @@ export interface InquiryParts {
   readonly ask: (answer: (text: string) => void) => void;
   /** Whether the loop goes round again. */
   readonly isFree: () => boolean;
+  readonly isLoading: boolean;
   /** How much longer it has been held by now than when it was found so, in milliseconds. */
   readonly sinceMs: () => number;
   readonly tell: (report: BlockedReport) => void;
 }
 
-/** JavaScript answers within a few milliseconds; this long without an answer is native code. */
-const nativeAfterMs = 200;
+/** JavaScript answers within a few milliseconds; this long without an answer, in milliseconds, is native code. */
+export const nativeAfterMs = 200;
 
-export function inquire({ worker, heldMs, ask, isFree, sinceMs, tell }: InquiryParts): void {
-  const base = { atMs: wallMs(), worker, pid: process.pid };
+export function inquire({ worker, heldMs, ask, isFree, isLoading, sinceMs, tell }: InquiryParts): void {
+  const base = { atMs: wallMs(), worker, pid: process.pid, isLoading };
   let wasNative = false;
   const native = setTimeout(() => {
     if (isFree()) return;
@@ -30,23 +31,29 @@ export function inquire({ worker, heldMs, ask, isFree, sinceMs, tell }: InquiryP
   }, nativeAfterMs);
   ask((text) => {
     clearTimeout(native);
-    const { request, stack } = parse(text);
-    // It had come round by itself before it was asked: what it runs now is not what held it.
-    if (stack.length === 0) return;
-    tell({
-      ...base,
-      heldMs: heldMs + sinceMs(),
-      isNative: wasNative,
-      method: request?.method ?? null,
-      path: request?.path ?? null,
-      ageMs: request?.ageMs ?? null,
-      id: request?.id ?? null,
-      stack,
-    });
+    const report = reportOf(parse(text), { ...base, heldMs: heldMs + sinceMs(), isNative: wasNative });
+    if (report !== null) tell(report);
   });
 }
 
-const unknown = { method: null, path: null, ageMs: null, id: null, stack: [] };
+/** What nobody can say of a loop that does not answer. */
+export const unknown = { method: null, path: null, ageMs: null, id: null, stack: [] };
+
+type Circumstances = Pick<BlockedReport, "atMs" | "worker" | "pid" | "isLoading" | "heldMs" | "isNative">;
+
+/** @returns null when what it runs now is not what held it: it has come round by itself, or native code has returned to Node. */
+export function reportOf({ request, stack }: Description, circumstances: Circumstances): BlockedReport | null {
+  // What Node itself does to load modules holds a loop without any frame of the program.
+  if (stack.length === 0 && (circumstances.isNative || !circumstances.isLoading)) return null;
+  return {
+    ...circumstances,
+    method: request?.method ?? null,
+    path: request?.path ?? null,
+    ageMs: request?.ageMs ?? null,
+    id: request?.id ?? null,
+    stack,
+  };
+}
 
 function parse(text: string): Description {
   // The text is made by `describe`, of the same version.

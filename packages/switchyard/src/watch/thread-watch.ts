@@ -6,35 +6,38 @@
 import { Session } from "node:inspector";
 import { nowMs } from "../clock.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
-import { beatEveryMs, HoldDetector } from "./hold-detector.ts";
+import { type Beats, beatOf, isLoading, untilHeldOf } from "./beats.ts";
+import { HoldDetector } from "./hold-detector.ts";
 import { inquire } from "./inquiry.ts";
+import { lookEveryMs, type WatchLimits } from "./threshold.ts";
 import { type Description, describeExpression, isDebugged } from "./watched-loop.ts";
 
 export interface ThreadWatchParts {
   readonly worker: number;
   readonly threadId: number;
-  readonly beats: Int32Array;
-  readonly thresholdMs: number;
+  readonly beats: Beats;
+  readonly limits: WatchLimits;
   readonly tell: (report: BlockedReport) => void;
 }
 
 /** @returns what ends the watch. */
-export function watchThread({ worker, threadId, beats, thresholdMs, tell }: ThreadWatchParts): () => void {
+export function watchThread({ worker, threadId, beats, limits, tell }: ThreadWatchParts): () => void {
   if (isDebugged()) return () => {};
   const detector = new HoldDetector();
   const timer = setInterval(() => {
-    const heldMs = detector.look(Atomics.load(beats, 0), nowMs());
+    const heldMs = detector.look(beatOf(beats), untilHeldOf(beats), nowMs());
     if (heldMs === null) return;
     const askedAtMs = nowMs();
     inquire({
       worker,
       heldMs,
       ask: (answer) => askThread(threadId, answer),
-      isFree: () => detector.isFree(Atomics.load(beats, 0)),
+      isFree: () => detector.isFree(beatOf(beats)),
+      isLoading: isLoading(beats),
       sinceMs: () => nowMs() - askedAtMs,
       tell,
     });
-  }, beatEveryMs(thresholdMs)).unref();
+  }, lookEveryMs(limits)).unref();
   return () => clearInterval(timer);
 }
 

@@ -1,10 +1,12 @@
-// The thread beside a process's loop: looks whether it is held, asks what it runs, and writes the report to the parent.
+// The thread beside a process's loop where the addon can't be loaded: looks whether it is held, asks what it runs, and writes
+// the report to the parent.
 
 import { writeSync } from "node:fs";
 import { Session } from "node:inspector";
 import { workerData } from "node:worker_threads";
 import { nowMs } from "../clock.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
+import { beatOf, isLoading, untilHeldOf } from "./beats.ts";
 import { HoldDetector } from "./hold-detector.ts";
 import { inquire } from "./inquiry.ts";
 import type { WatchdogData } from "./watchdog.ts";
@@ -18,7 +20,7 @@ let isAsking = false;
 setInterval(look, everyMs);
 
 function look(): void {
-  const heldMs = detector.look(Atomics.load(beats, 0), nowMs());
+  const heldMs = detector.look(beatOf(beats), untilHeldOf(beats), nowMs());
   if (heldMs === null || isAsking) return;
   const askedAtMs = nowMs();
   isAsking = true;
@@ -26,7 +28,8 @@ function look(): void {
     worker,
     heldMs,
     ask,
-    isFree: () => detector.isFree(Atomics.load(beats, 0)),
+    isFree: () => detector.isFree(beatOf(beats)),
+    isLoading: isLoading(beats),
     sinceMs: () => nowMs() - askedAtMs,
     tell,
   });

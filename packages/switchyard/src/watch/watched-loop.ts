@@ -1,15 +1,18 @@
 // The loop that is watched: beats while it goes round, and says what runs when it is asked in the middle of it.
 //
-// It is asked by another thread through Node's inspector, whose messages V8 takes at the back-edges of loops, at calls and
-// while a regular expression backtracks: so in the middle of an endless loop too. The answer is made by `describe` on the
-// stack of what holds the loop, and in its async context, which knows the request. A call into native code is not
-// interrupted; the answer comes when it returns.
+// It is asked by another thread through an interrupt of V8's, of the addon's own or of Node's inspector. V8 takes them at the
+// back-edges of loops, at calls and while a regular expression backtracks: so in the middle of an endless loop too. The answer
+// is made by `describe` on the stack of what holds the loop, and in its async context, which knows the request. A call into
+// native code is not interrupted; the answer comes when it returns.
 
 import inspector from "node:inspector";
 import { fileURLToPath } from "node:url";
 import { type CallSiteObject, getCallSites } from "node:util";
 import { threadId } from "node:worker_threads";
 import type { RequestBrief } from "../metrics/snapshot.ts";
+import { type Beats, beat, setLimit } from "./beats.ts";
+import { looksUntilHeld } from "./hold-detector.ts";
+import { lookEveryMs, type WatchLimits } from "./threshold.ts";
 
 /** What is said to whoever asks. */
 export interface Description {
@@ -21,11 +24,16 @@ export interface Description {
 }
 
 export interface WatchedLoopParts {
-  /** One number, shared with whoever watches. */
-  readonly beats: Int32Array;
-  readonly everyMs: number;
+  readonly beats: Beats;
+  readonly limits: WatchLimits;
   /** The request whose code runs. */
   readonly current: () => Description["request"];
+}
+
+export interface WatchedLoop {
+  /** The application is loaded: from now on the limit is the one for serving. */
+  loaded(): void;
+  describe(): Description;
 }
 
 /** Where `describe` is found by name, since the inspector's messages are text. */
@@ -37,12 +45,17 @@ const longestStack = 100;
 /** What belongs to the server itself: this package's own folder. */
 const ownFolders = [new URL("../", import.meta.url).href, greenletFolder()];
 
-export function beWatched({ beats, everyMs, current }: WatchedLoopParts): void {
-  Reflect.set(globalThis, Symbol.for(key), () => JSON.stringify(describe(current)));
-  const beat = () => Atomics.add(beats, 0, 1);
-  // The first at once: what comes first may hold the loop for ever.
-  beat();
-  setInterval(beat, everyMs).unref();
+/** From now on the loop beats, and the limit is the one for loading. */
+export function beWatched({ beats, limits, current }: WatchedLoopParts): WatchedLoop {
+  const everyMs = lookEveryMs(limits);
+  const loop: WatchedLoop = {
+    loaded: () => setLimit(beats, { looks: looksUntilHeld(limits.servingMs, everyMs), whileLoading: false }),
+    describe: () => describe(current),
+  };
+  Reflect.set(globalThis, Symbol.for(key), () => JSON.stringify(loop.describe()));
+  setLimit(beats, { looks: looksUntilHeld(limits.loadingMs, everyMs), whileLoading: true });
+  setInterval(() => beat(beats), everyMs).unref();
+  return loop;
 }
 
 /** Whether a person debugs this process: what stands at a breakpoint is not held. */

@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
+import { errorRecords } from "../../src/errors.ts";
 import type { BlockedReport } from "../../src/metrics/snapshot.ts";
+import { blockedText } from "../../src/supervisor/blocked-loops.ts";
 import { HoldDetector } from "../../src/watch/hold-detector.ts";
-import { appPath, type LogLine, startServer, type TestServer } from "../harness/server.ts";
+import { appPath, type LogLine, launch, startServer, type TestServer } from "../harness/server.ts";
 
 const app = "blocked/app.ts";
-const source = readFileSync(appPath(app), "utf8").split("\n");
 
 const shapes = {
   async: ["--model", "async"],
@@ -64,6 +65,61 @@ for (const [shape, args] of Object.entries(shapes)) {
   });
 }
 
+/** Makes the addon nowhere to be found, as on a machine that has no compiler. */
+const withoutAddon = { PREBUILDS_ONLY: "1" };
+
+test("where the addon can't be loaded, a thread watches in its place", async (t) => {
+  const fifo = makeFifo(t);
+  const server = await start(t, shapes.async, { ...withoutAddon, FIFO: fifo });
+  const { workers } = await server.waitForStatus(({ workers }) => workers.length === 1);
+  assert.deepEqual(watchersOf(workers[0]!.pid), ["watchdog"]);
+  const answer = server.get("/fifo");
+  const first = await server.waitForLine(({ blocked }) => blocked !== undefined);
+  assert.deepEqual([reportOf(first).isNative, reportOf(first).stack], [true, []]);
+  writeFileSync(fifo, "read at last");
+  await answer;
+  server.get("/spin").catch(() => null);
+  const report = reportOf(await blockedLine(server, "/spin"));
+  assert.ok(report.stack.some((frame) => placeOf(frame) === `${appPath(app)}:${lineWith("spins here")}`));
+});
+
+test("what watches a loop has no heap of its own", async (t) => {
+  const server = await start(t, shapes.async);
+  const { workers } = await server.waitForStatus(({ workers }) => workers.length === 1);
+  assert.deepEqual(watchersOf(workers[0]!.pid), ["loop watch"]);
+});
+
+for (const [shape, args] of Object.entries(shapes)) {
+  test(`${shape}: a loop that never ends while the application is loaded is told of, and the error says where it is`, async (t) => {
+    const server = launch(t, { app: "blocked/endless.ts", args: [...args, "--start-timeout", "2s"] });
+    const report = reportOf(await server.waitForLine(({ blocked }) => blocked !== undefined));
+    const place = `${appPath("blocked/sums.ts")}:${lineWith("never ends", "blocked/sums.ts")}`;
+    assert.deepEqual([report.isLoading, report.isNative, report.path], [true, false, null]);
+    assert.ok(report.stack.some((frame) => placeOf(frame) === place));
+    assert.equal(await server.exited, errorRecords.SY_APP_SLOW.exitCode);
+    const output = server.otherOutput.join("\n");
+    assert.match(output, /SY_APP_SLOW: .* not ready after 2000 ms: its own code held the worker/);
+    assert.ok(output.includes(place), output);
+  });
+}
+
+for (const env of [{}, withoutAddon]) {
+  const how = env === withoutAddon ? "by a thread" : "by the addon";
+  test(`a synchronous call that lasts while the application is loaded is told of ${how}, and what it returned to`, async (t) => {
+    const fifo = makeFifo(t);
+    const args = [...shapes.async, "--start-timeout", "10m", "--blocked-threshold", "50ms"];
+    const server = launch(t, { app: "blocked/reads-first.ts", args, env: { FIFO: fifo, ...env } });
+    const first = reportOf(await server.waitForLine(({ blocked }) => blocked !== undefined));
+    assert.deepEqual([first.isLoading, first.isNative, first.stack], [true, true, []]);
+    writeFileSync(fifo, "read at last");
+    const then = await server.waitForLine((line) => line.blocked !== undefined && reportOf(line).stack.length > 0);
+    const line = lineWith("waits at the top level", "blocked/reads-first.ts");
+    assert.ok(reportOf(then).stack.some((frame) => placeOf(frame) === `${appPath("blocked/reads-first.ts")}:${line}`));
+    assert.match(String(then.msg), /while it loads the application, in native code, which returned to:/);
+    await server.waitForLine(({ msg }) => msg?.startsWith("Serving at ") ?? false);
+  });
+}
+
 for (const [shape, args] of Object.entries(shapes).filter(([shape]) => !shape.startsWith("sync"))) {
   test(`${shape}: what a request has set off later is told as that request's`, async (t) => {
     const server = await start(t, args);
@@ -107,30 +163,39 @@ test("nothing is watched with --blocked-threshold 0", async (t) => {
   const { workers } = await server.waitForStatus(
     ({ workers, atMs }) => atMs - Number(workers[0]?.vitals?.readAtMs ?? atMs) > 1_000,
   );
-  assert.deepEqual(
-    threadNames(workers[0]!.pid).filter((name) => name === "watchdog"),
-    [],
-  );
+  assert.deepEqual(watchersOf(workers[0]!.pid), []);
   writeFileSync(fifo, "over");
   await answer;
   assert.deepEqual((await server.status()).blocked, []);
+});
+
+test("of native code, which can't be asked, the request that its worker was given is told, or those that it had", () => {
+  const base = { atMs: 0, worker: 1, pid: 1, heldMs: 700, method: null, path: null, ageMs: null, id: null };
+  const native = { ...base, stack: [], isNative: true, isLoading: false };
+  const request = { method: "GET", path: "/report", ageMs: 650 };
+  assert.match(
+    blockedText({ ...native, ...request }, []),
+    /^Worker 1's .* by GET \/report, 650 ms old, in native code/,
+  );
+  assert.match(blockedText(native, [request]), / just before: GET \/report \(650 ms old\)\.$/);
+  assert.match(blockedText({ ...native, isLoading: true }, []), / while it loads the application, by native code/);
 });
 
 test("a loop is held once it has not beaten for nine looks, and told again after ten times as many", () => {
   const detector = new HoldDetector();
   const told: number[] = [];
   for (let atMs = 0; atMs <= 1_000; atMs++) {
-    const heldMs = detector.look(5, atMs);
+    const heldMs = detector.look(5, 9, atMs);
     if (heldMs !== null) told.push(heldMs);
   }
   assert.deepEqual(told, [9, 90, 900]);
-  assert.equal(detector.look(6, 1_001), null);
+  assert.equal(detector.look(6, 9, 1_001), null);
   assert.equal(detector.isFree(7), true);
 });
 
 test("a loop that has not begun to beat is not held", () => {
   const detector = new HoldDetector();
-  for (let atMs = 0; atMs < 100; atMs++) assert.equal(detector.look(0, atMs), null);
+  for (let atMs = 0; atMs < 100; atMs++) assert.equal(detector.look(0, 0, atMs), null);
 });
 
 function start(
@@ -159,7 +224,8 @@ function placeOf(frame: string): string {
   return /\(?([^()\s]+:\d+):\d+\)?$/.exec(frame)?.[1] ?? "";
 }
 
-function lineWith(text: string): number {
+function lineWith(text: string, file = app): number {
+  const source = readFileSync(appPath(file), "utf8").split("\n");
   const index = source.findIndex((line) => line.includes(text));
   assert.notEqual(index, -1);
   return index + 1;
@@ -173,6 +239,8 @@ function makeFifo(t: TestContext): string {
   return fifo;
 }
 
-function threadNames(pid: number): string[] {
-  return execFileSync("ps", ["-T", "-o", "comm=", "-p", String(pid)], { encoding: "utf8" }).split("\n");
+/** The threads of a process that are there to watch its loop. */
+function watchersOf(pid: number): string[] {
+  const names = execFileSync("ps", ["-T", "-o", "comm=", "-p", String(pid)], { encoding: "utf8" }).split("\n");
+  return names.map((name) => name.trim()).filter((name) => name === "watchdog" || name === "loop watch");
 }

@@ -7,7 +7,7 @@ import { FakeHandle } from "./fake-handle.ts";
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const failed = { type: "failed", error: reportOf(new SwitchyardError("SY_APP_THREW", { saw: "It threw.", fix: "." })) };
 
-function makePool(size: number) {
+function makePool(size: number, startTogether?: number) {
   const handles: FakeHandle[] = [];
   const seen = {
     ready: [] as Member[],
@@ -18,6 +18,7 @@ function makePool(size: number) {
   const pool = new Pool({
     name: "worker",
     size,
+    ...(startTogether === undefined ? {} : { startTogether }),
     start: (slot) => {
       const handle = new FakeHandle(slot);
       handles.push(handle);
@@ -43,6 +44,27 @@ async function startReady(size: number) {
   await started;
   return made;
 }
+
+test("of more members than can load at once, the others are started a little later, whether the first are ready or not", async () => {
+  const { pool, handles } = makePool(5, 2);
+  const started = pool.start();
+  assert.equal(handles.length, 2);
+  while (handles.length < 5) await new Promise(setImmediate);
+  for (const handle of handles) handle.becomeReady();
+  await started;
+  pool.assertInvariants();
+});
+
+test("a pool that is stopped while some of its members have not been started starts no more", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { pool, handles } = makePool(3, 2);
+  void pool.start();
+  const stopped = pool.stop(1_000);
+  for (const handle of handles) handle.end({ code: 0, signal: null });
+  await stopped;
+  t.mock.timers.tick(60_000);
+  assert.equal(handles.length, 2);
+});
 
 test("start resolves when every member is ready, and not before", async () => {
   const { pool, handles } = makePool(2);

@@ -25,7 +25,7 @@ const kinds: Record<string, (life: Life) => WorkerHandle> = {
     handle.send({ type: "start", order: orderFor(life) });
     return handle;
   },
-  thread: (life) => new ThreadHandle({ entry, order: orderFor(life), withPort: true, fd: null, thresholdMs: 0 }),
+  thread: (life) => new ThreadHandle({ entry, order: orderFor(life), withPort: true, fd: null, limits: null }),
   fake: (life) => {
     const handle = new FakeHandle(0);
     handle.onSent = ({ type }) => type === "stop" && setImmediate(() => handle.end({ code: 0, signal: null }));

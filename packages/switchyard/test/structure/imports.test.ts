@@ -141,6 +141,7 @@ test("each library is known to one file, and greenlets to the two that run them 
   assert.deepEqual(users, {
     "@hono/node-server": ["app/fetch-handler.ts"],
     "@switchyard/greenlet": ["experiments/switch-costs.ts", "loop/greenlets.ts", "loop/run-greenlet.ts"],
+    "@switchyard/greenlet/loop-watch": ["watch/watchdog.ts"],
     "get-tsconfig": ["app/typescript.ts"],
     pino: ["log/logger.ts"],
     "pino-pretty": ["log/logger.ts"],

@@ -27,7 +27,7 @@ import { letWatch } from "../../loop/let-watch.ts";
 import { type Handling, runAsync } from "../../loop/run-async.ts";
 import { runGreenlet } from "../../loop/run-greenlet.ts";
 import { pathOf } from "../../metrics/snapshot.ts";
-import { poolThresholdMs } from "../../watch/threshold.ts";
+import { poolLimits } from "../../watch/threshold.ts";
 import { openVitals } from "../../watch/vitals.ts";
 import { Claims } from "../claims.ts";
 import { firstExtraFd } from "../process-handle.ts";
@@ -41,7 +41,7 @@ const reportEveryMs = 250;
 const parent = await connectToParent();
 if (isMainThread && parent.order.workers.length > 1) {
   hostThreads(parent, new URL(import.meta.url), {
-    thresholdMs: poolThresholdMs(parent.order.settings, parent.order.lane),
+    limits: poolLimits(parent.order.settings, parent.order.lane),
     shares: null,
   });
 } else {
@@ -57,6 +57,14 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   faults.watch();
   // Its balancer knows which request it has.
   sendLastWords({ parent, worker, faults, brief: () => null });
+  /** When it got the request that it has. */
+  let begunAtMs = 0;
+  const brief = ({ req: { method = "", url = "" } }: ServerResponse) => ({
+    method,
+    path: pathOf(url),
+    ageMs: nowMs() - begunAtMs,
+  });
+  const watch = letWatch({ parent, worker, faults, brief, limits: poolLimits(settings, lane) });
   const { runTimeoutMs } = lane ?? settings;
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const greenlets = model === "greenlet" ? await loadGreenlets({ ...settings, runTimeoutMs }) : null;
@@ -78,8 +86,6 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   });
   parent.hold();
 
-  /** When it got the request that it has. */
-  let begunAtMs = 0;
   const runOf = (handling: Handling): RequestListener => {
     const told: Handling = {
       handle(request, response) {
@@ -116,12 +122,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   setInterval(() => void report(), reportEveryMs).unref();
   // Not before: to load at the lowest priority would keep the others' requests waiting.
   if (lane?.priority === "low") lowerPriority();
-  const brief = ({ req: { method = "", url = "" } }: ServerResponse) => ({
-    method,
-    path: pathOf(url),
-    ageMs: nowMs() - begunAtMs,
-  });
-  letWatch({ parent, worker, faults, brief, thresholdMs: poolThresholdMs(settings, lane) });
+  watch?.loaded();
   await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
   // At once, so that it is known to be silent if its first request never lets it tell again.
   await report();
