@@ -21,8 +21,8 @@ export interface Application {
    */
   handle(request: IncomingMessage, response: ServerResponse): unknown;
 
-  /** Whether the program takes upgraded connections (WebSocket) at this moment. */
-  takesUpgrades(): boolean;
+  /** Whether the program takes upgraded connections (WebSocket), or requests of the method CONNECT, at this moment. */
+  takesUpgrades(event: "upgrade" | "connect"): boolean;
   /** Hands over an upgraded connection. Only called when `takesUpgrades()`. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 
@@ -65,4 +65,9 @@ export interface LoadRequest {
    * loses nothing to such a handler. Absent: they come at once.
    */
   readonly whenProgramCloses?: () => Promise<void>;
+}
+
+/** As what node:http hands over a connection that is HTTP no more after this request. */
+export function upgradeEventOf({ method }: IncomingMessage): "upgrade" | "connect" {
+  return method === "CONNECT" ? "connect" : "upgrade";
 }

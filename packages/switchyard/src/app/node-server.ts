@@ -7,7 +7,7 @@
 import type { Server as NetServer } from "node:net";
 import { HttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import type { AdoptedServer } from "./adopt.ts";
-import type { Application, ServerSettings } from "./application.ts";
+import { type Application, type ServerSettings, upgradeEventOf } from "./application.ts";
 
 /** A request listener, which may be async: http.Server ignores what it returns, an Application passes it on. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -31,8 +31,8 @@ export function nodeServerApplication({ description, adopted, close }: NodeServe
       return settingsOf(server);
     },
     handle: dispatchTo(server),
-    takesUpgrades: () => server.listenerCount("upgrade") > 0,
-    upgrade: (request, socket, head) => void server.emit("upgrade", request, socket, head),
+    takesUpgrades: (event) => server.listenerCount(event) > 0,
+    upgrade: (request, socket, head) => void server.emit(upgradeEventOf(request), request, socket, head),
     checkContinue() {
       if (server.listenerCount("checkContinue") === 0) return null;
       return (request, response) => void server.emit("checkContinue", request, response);

@@ -58,7 +58,10 @@ export interface ListenerOptions {
   readonly bodyLimitOf: (request: IncomingMessage) => number;
   /** Gets a request that waits for 100 Continue before it sends its body, and must answer it. */
   readonly onCheckContinue: RequestListener;
-  /** Whether an upgrade request is handed to `onUpgrade` at this moment; if not, it is served as the plain request it is. */
+  /**
+   * Whether a request for an upgrade, or with the method CONNECT, is handed to `onUpgrade` at this moment. If not, an upgrade is
+   * served as the plain request it is, and a CONNECT is refused.
+   */
   readonly takesUpgrades: (request: IncomingMessage) => boolean;
   readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   /** A request was refused here, with this status, and never reached an application. */
@@ -129,6 +132,11 @@ export class Listener {
     this.#server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
       this.#onUpgrade(request, socket, head),
     );
+    // node:http closes such a connection without a word where nobody listens. Of HTTP/2 it comes with a response instead.
+    this.#server.on("connect", (request: IncomingMessage, socket: Socket | ServerResponse, head: Buffer) => {
+      if ("writeHead" in socket) this.#refuse(request, 501, () => refuse(socket, 501, noProxy));
+      else this.#onUpgrade(request, socket, head);
+    });
     this.#server.on("session", (session: http2.Http2Session) => this.#onSession(session));
     this.#server.on("secureConnection", (socket: Socket) => {
       this.#secure.add(socket);
@@ -347,7 +355,8 @@ export class Listener {
 
   #onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
     if (!this.#options.takesUpgrades(request)) {
-      this.#refuse(request, 501, () => refuseConnection(socket, 501, "This server takes no upgraded connections."));
+      const why = request.method === "CONNECT" ? noProxy : "This server takes no upgraded connections.";
+      this.#refuse(request, 501, () => refuseConnection(socket, 501, why));
       return;
     }
     this.#settleForwarding(request);
@@ -362,6 +371,9 @@ export class Listener {
     }
   }
 }
+
+/** RFC 9110, sections 9.3.6 and 15.6.2. */
+const noProxy = "This server is no proxy and takes no CONNECT.";
 
 function createServer(options: ListenerOptions): AnyServer {
   const { settings, serverSettings, tls } = options;

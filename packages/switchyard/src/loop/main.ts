@@ -6,7 +6,7 @@
 
 import type { ServerResponse } from "node:http";
 import { isMainThread } from "node:worker_threads";
-import type { Application } from "../app/application.ts";
+import { type Application, upgradeEventOf } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
 import { MovedRoutes } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
@@ -181,7 +181,7 @@ function listenerFor({ parent, application, serve, account, lanes, log }: Listen
     bodyLimitOf: (request) => lanes.laneOf(request)?.bodyLimitBytes ?? settings.bodyLimitBytes,
     onRequest: serve(application, false),
     onCheckContinue: serve(checkContinue(application), true),
-    takesUpgrades: (request) => lanes.refusesUpgrade(request) || application.takesUpgrades(),
+    takesUpgrades: (request) => lanes.refusesUpgrade(request) || application.takesUpgrades(upgradeEventOf(request)),
     onUpgrade: (request, socket, head) => {
       if (lanes.refusesUpgrade(request)) {
         const why = "The lane of this path is sync: it serves one request at a time and no WebSocket.";

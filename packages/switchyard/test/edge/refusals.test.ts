@@ -14,6 +14,7 @@ const refused: [status: number, method: string, path: string, bytes: string][] =
   [400, "-", "-", "nonsense\r\n\r\n"],
   [400, "GET", "/no-host", "GET /no-host HTTP/1.1\r\n\r\n"],
   [413, "POST", "/long", "POST /long HTTP/1.1\r\nHost: test\r\nContent-Length: 99999\r\n\r\n"],
+  [501, "CONNECT", "inner.test:80", "CONNECT inner.test:80 HTTP/1.1\r\nHost: inner.test:80\r\n\r\n"],
   [431, "-", "-", `GET / HTTP/1.1\r\nHost: test\r\nX: ${"x".repeat(20_000)}\r\n\r\n`],
 ];
 
@@ -42,6 +43,17 @@ test("an upgrade that nobody takes has its line too", async (t) => {
   assert.match(await client.ended(), /^HTTP\/1\.1 501 /);
   const line = await server.waitForLine(({ component, path }) => component === "access" && path === "/ws");
   assert.equal(line.status, 501);
+});
+
+test("a program that listens for CONNECT gets it with its connection, and is asked to end it by a drain", async (t) => {
+  const server = await startServer(t, { app: "edge/tunnel.mjs", args: ["--model", "async"] });
+  const client = await connectRaw(t, server.url);
+  client.send("CONNECT inner.test:80 HTTP/1.1\r\nHost: inner.test:80\r\n\r\n");
+  await client.until((text) => text.endsWith("200 Connection Established\r\n\r\n"));
+  client.send("through the tunnel");
+  await client.until((text) => text.endsWith("through the tunnel"));
+  assert.equal(await server.stop(), 0);
+  await client.ended();
 });
 
 test("a client that does not go on with the TLS handshake is cut off", async (t) => {
