@@ -9,9 +9,6 @@
 //
 // So lanes and loops have the new application together, or neither has.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { SwitchyardError } from "../errors.ts";
 import type { FromWorker, StartOrder } from "../ipc/messages.ts";
 import type { Log } from "../log/log.ts";
@@ -19,6 +16,7 @@ import type { Death } from "../pool/death.ts";
 import { type Member, Pool, type Prepared } from "../pool/pool.ts";
 import { ProcessHandle } from "../pool/process-handle.ts";
 import { siblingModule } from "../pool/sibling-module.ts";
+import { LinkFolder } from "./link-folder.ts";
 
 export interface LanePoolOptions {
   readonly orderFor: (link: string) => StartOrder;
@@ -33,17 +31,13 @@ export interface LanePoolOptions {
   readonly onGiveUp: (error: SwitchyardError) => void;
 }
 
-/** A path of a UNIX socket has 108 bytes on Linux and 104 on macOS, the file's own name among them. */
-const longestFolderBytes = 80;
-
 /** It gives the loops a last moment, and then its own workers theirs, in milliseconds. */
 const patienceMs = 3_000;
 
 export class LanePool {
   readonly #options: LanePoolOptions;
-  readonly #folder: string;
+  readonly #folder = new LinkFolder();
   #pool: Pool | null = null;
-  #count = 0;
   readonly #paths = new WeakMap<object, string>();
   #link: string | null = null;
   /** The process that a reload has prepared: where it listens, and what becomes of it. */
@@ -51,9 +45,6 @@ export class LanePool {
 
   constructor(options: LanePoolOptions) {
     this.#options = options;
-    const base = Buffer.byteLength(tmpdir()) > longestFolderBytes ? "/tmp" : tmpdir();
-    // Node makes it with mode 0700.
-    this.#folder = mkdtempSync(join(base, "switchyard-"));
   }
 
   /** Where loops that are started now connect; null before the first process is ready. */
@@ -148,11 +139,11 @@ export class LanePool {
 
   /** Removes the folder. */
   close(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#folder.remove();
   }
 
   #startProcess(): ProcessHandle {
-    const path = join(this.#folder, String(++this.#count));
+    const path = this.#folder.next();
     const handle = new ProcessHandle({ entry: siblingModule(import.meta.url, "../pool/main") });
     this.#paths.set(handle, path);
     handle.send({ type: "start", order: this.#options.orderFor(path) });
