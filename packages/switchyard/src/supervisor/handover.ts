@@ -65,15 +65,23 @@ export interface Successor {
   release(learned: Learned): void;
 }
 
+export interface SuccessorParts {
+  /** The listening socket. */
+  readonly fd: number;
+  readonly withinMs: number;
+  /** What its environment has besides that of this process. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
 /**
  * Starts a successor. Resolves when it serves.
  *
  * @throws {SwitchyardError} `SY_HANDOVER` when it ends, or is not ready in time, and then it is ended.
  */
-export function startSuccessor({ fd, withinMs }: { fd: number; withinMs: number }): Promise<Successor> {
+export function startSuccessor({ fd, withinMs, environment }: SuccessorParts): Promise<Successor> {
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: ["ignore", "inherit", "inherit", "ipc", fd],
-    env: { ...process.env, [variable]: String(process.pid) },
+    env: { ...process.env, ...environment, [variable]: String(process.pid) },
   });
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {

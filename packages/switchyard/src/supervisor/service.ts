@@ -11,13 +11,18 @@ export interface Service {
   ready(status: string): void;
   reloading(): void;
   stopping(): void;
-  /** Another process is the server now. */
+  /** What a successor's environment has to have besides, so that it can tell too. */
+  readonly successorEnvironment: NodeJS.ProcessEnv;
+  /** Another process is the server now, and tells from now on. */
   succeeded(pid: number): void;
   /** Resolves when all that was to be told has been. */
   close(): Promise<void>;
 }
 
-const silent: Service = { ready() {}, reloading() {}, stopping() {}, succeeded() {}, async close() {} };
+const silent: Service = {
+  ...{ ready() {}, reloading() {}, stopping() {}, succeeded() {}, async close() {} },
+  successorEnvironment: {},
+};
 
 export function connectService(log: Log): Service {
   const { NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID } = process.env;
@@ -40,13 +45,27 @@ export function connectService(log: Log): Service {
 
   const watchdogUsec = Number(WATCHDOG_USEC);
   const isWatched = watchdogUsec > 0 && (WATCHDOG_PID === undefined || Number(WATCHDOG_PID) === process.pid);
-  // Twice in the time that systemd waits, as sd_watchdog_enabled(3) recommends.
-  const watchdog = isWatched ? setInterval(() => send("WATCHDOG=1"), watchdogUsec / 2_000).unref() : null;
+  let watchdog: NodeJS.Timeout | null = null;
+  let isServer = true;
+  const tell = (...fields: string[]) => {
+    // Each message names its sender as the main process, which this one was until it had a successor.
+    if (isServer) send(...fields);
+  };
   return {
-    ready: (status) => send("READY=1", `STATUS=${status}`),
-    reloading: () => send("RELOADING=1", `MONOTONIC_USEC=${monotonicUsec()}`),
-    stopping: () => send("STOPPING=1"),
-    succeeded: (pid) => send(`MAINPID=${pid}`),
+    // The process that is meant by WATCHDOG_PID is this one.
+    successorEnvironment: { NOTIFY_SOCKET, ...(isWatched ? { WATCHDOG_USEC } : {}) },
+    ready: (status) => {
+      tell("READY=1", `STATUS=${status}`);
+      // Not before: a successor that is still loading is not the main process. Twice in the time that systemd waits, as
+      // sd_watchdog_enabled(3) recommends.
+      if (isWatched) watchdog ??= setInterval(() => tell("WATCHDOG=1"), watchdogUsec / 2_000).unref();
+    },
+    reloading: () => tell("RELOADING=1", `MONOTONIC_USEC=${monotonicUsec()}`),
+    stopping: () => tell("STOPPING=1"),
+    succeeded: (pid) => {
+      tell(`MAINPID=${pid}`);
+      isServer = false;
+    },
     close: () => {
       if (watchdog !== null) clearInterval(watchdog);
       return last;

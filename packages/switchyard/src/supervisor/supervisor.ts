@@ -602,7 +602,11 @@ class Supervisor implements ServerControl {
       const { log, socket, service } = this.#parts;
       const { settings } = this.#steering.now;
       log.info({}, "A new server is started in the place of this one.");
-      const successor = await startSuccessor({ fd: socket.fd, withinMs: settings.startTimeoutMs + successorGraceMs });
+      const successor = await startSuccessor({
+        fd: socket.fd,
+        withinMs: settings.startTimeoutMs + successorGraceMs,
+        environment: service.successorEnvironment,
+      });
       service.succeeded(successor.pid);
       this.#phase = "draining";
       this.#closeOwn();

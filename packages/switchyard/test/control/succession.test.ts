@@ -161,9 +161,20 @@ for (const [model, args] of Object.entries(models)) {
     const reloading = await seen(({ notice }) => /^RELOADING=1$/m.test(String(notice)));
     assert.match(String(reloading.notice), /^MONOTONIC_USEC=\d+$/m);
     await seen((line) => lines.indexOf(line) > lines.indexOf(reloading) && /^READY=1$/m.test(String(line.notice)));
-    process.kill(pid, "SIGTERM");
-    await seen(({ notice }) => /^STOPPING=1$/m.test(String(notice)));
+    process.kill(pid, "SIGUSR2");
+    const mainPid = ({ notice }: LogLine) => Number(/^MAINPID=(\d+)$/m.exec(String(notice))?.[1] ?? pid);
+    const successor = mainPid(await seen((line) => mainPid(line) !== pid));
+    endAfter(t, successor);
+    const ofSuccessor = (word: RegExp) => (line: LogLine) =>
+      mainPid(line) === successor && word.test(String(line.notice));
+    await seen(ofSuccessor(/^READY=1$/m));
+    await seen(ofSuccessor(/^WATCHDOG=1$/m));
     assert.equal((await seen((line) => line.ended !== undefined)).ended, 0);
+    process.kill(successor, "SIGTERM");
+    await seen(ofSuccessor(/^STOPPING=1$/m));
+    const changes = lines.filter(({ notice }) => String(notice).includes("MAINPID=")).map(mainPid);
+    assert.ok(changes.indexOf(successor) > changes.lastIndexOf(pid), "the old never says again that it is the server");
+    await waitUntilEnded([successor]);
     if (manager.exitCode === null) await once(manager, "exit");
   });
 }
