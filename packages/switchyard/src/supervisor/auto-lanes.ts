@@ -8,8 +8,11 @@ import type { RouteEvidence } from "../auto/evidence.ts";
 import type { MovedRoute } from "../auto/moved-routes.ts";
 import { AutoPolicy, type Change, type Move } from "../auto/policy.ts";
 import { nowMs, wallMs } from "../clock.ts";
+import type { Cpus } from "../config/cpus.ts";
+import { type LaneSettings, laneOf } from "../config/lanes.ts";
 import type { Log } from "../log/log.ts";
 import type { MoveSnapshot } from "../metrics/snapshot.ts";
+import type { Now } from "./steering.ts";
 
 /** How long after a failure starting the sync workers is tried again at the earliest, in milliseconds. */
 const retryAfterMs = 10_000;
@@ -125,4 +128,21 @@ function configLineOf({ method, route }: Move): string {
   // What Express and Nest write `*name` takes any characters here by `**`.
   const match = route.replace(/\/\*\w*$/, "/**");
   return `lanes: [{ match: ${JSON.stringify(match)}, methods: [${JSON.stringify(method)}], model: "sync" }]`;
+}
+
+/** The lane of routes that model auto moves; it has no pattern, since the loops are told the routes. */
+export function laneOfMoved({ settings, lanes }: Pick<Now, "settings" | "lanes">, cpus: Cpus): LaneSettings {
+  // As many as CPUs: what is moved holds the CPU, and what waits is not moved, so more of them would serve no more and
+  // would take the loops' CPU from them. Two at least, so that a long request does not hold up every other.
+  const most = Math.max(2, cpus.count);
+  return laneOf(
+    { match: [], model: "sync", workers: { min: Math.min(2, cpus.count), max: most } },
+    { settings, cpus, name: freeLaneName(lanes), origin: "auto" },
+  );
+}
+
+function freeLaneName(lanes: readonly LaneSettings[]): string {
+  let name = "auto";
+  for (let count = 2; lanes.some((lane) => lane.name === name); count++) name = `auto-${count}`;
+  return name;
 }

@@ -8,69 +8,48 @@
 
 import { constants } from "node:os";
 import { nowMs, wallMs } from "../clock.ts";
-import { defaultSyncLane, type LaneSettings, laneOf, lanesOf } from "../config/lanes.ts";
+import { lanesOf } from "../config/lanes.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { workerPlan } from "../config/workers.ts";
 import { errorOf, reportOf, type SwitchyardError } from "../errors.ts";
-import type { FromWorker, StartOrder, ToWorker } from "../ipc/messages.ts";
+import type { FromWorker, ToWorker } from "../ipc/messages.ts";
 import { logFileMode, reopenLogFiles } from "../log/files.ts";
 import type { Log } from "../log/log.ts";
 import type { BlockedReport, DeathReport, Phase, ServerStatus } from "../metrics/snapshot.ts";
 import { type Death, deathReport, lastSeen } from "../pool/death.ts";
 import { type Member, Pool } from "../pool/pool.ts";
-import { ProcessHandle } from "../pool/process-handle.ts";
 import { noLimits, Recycler, usageOf } from "../pool/recycle.ts";
-import { siblingModule } from "../pool/sibling-module.ts";
 import type { ServerControl } from "../server-control.ts";
 import { activatedFd } from "./activation.ts";
 import { type AdminAccess, readAdminAccess } from "./admin-access.ts";
-import { AutoLanes } from "./auto-lanes.ts";
+import { tellFound, tellServing } from "./announcement.ts";
+import { AutoLanes, laneOfMoved } from "./auto-lanes.ts";
 import { BlockedLoops, blockedText } from "./blocked-loops.ts";
 import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
+import { Exclusive, type ExclusiveParts } from "./exclusive.ts";
 import { Figures } from "./figures.ts";
 import { type Handover, startSuccessor, successorFd, takeHandover } from "./handover.ts";
 import { LanePool } from "./lane-pool.ts";
-import { allQueues, laneSnapshots } from "./lane-status.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { adoptListeningSocket, bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
 import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
-import { assertFree, pidFileMode, writePidFile } from "./pid-file.ts";
+import { assertFree, pidFileMode } from "./pid-file.ts";
 import { become, type Identity, identityFor, makeFileFor } from "./privileges.ts";
 import { retireWithinMs } from "./reload.ts";
+import { statusOf } from "./server-status.ts";
 import { connectService, type Service } from "./service.ts";
 import { onSignals } from "./signals.ts";
 import { type Now, Steering } from "./steering.ts";
 import { readTlsFiles } from "./tls-files.ts";
+import { WorkerStarts } from "./worker-starts.ts";
 
-export interface SupervisorParts {
+export interface SupervisorParts extends Pick<ExclusiveParts, "startAdmin" | "startControl"> {
   readonly settings: ServeSettings;
   readonly log: Log;
-  /** Starts the status page. Not called when the settings want none. */
-  readonly startAdmin: (options: {
-    port: number;
-    access: AdminAccess;
-    status: () => ServerStatus;
-    control: ServerControl;
-  }) => Promise<Admin>;
-  /** Makes the control socket. Not called when the settings want none. */
-  readonly startControl: (options: ControlOptions) => Promise<{ close(): void }>;
   /** Reads the settings again, by what the config file says now. */
   readonly readSettings: () => Promise<ServeSettings>;
-}
-
-export interface ControlOptions {
-  /** Null for the place where the commands look. */
-  readonly path: string | null;
-  /** The process whose place this server takes. */
-  readonly predecessor: number | null;
-  readonly control: ServerControl;
-}
-
-interface Admin {
-  readonly url: string;
-  close(): void;
 }
 
 /** Runs the server until it is told to stop, and returns the command's exit code. */
@@ -132,12 +111,11 @@ class Supervisor implements ServerControl {
   /** Under model auto. */
   readonly #autoLanes: AutoLanes | null;
   #application: string | null = null;
-  #admin: Admin | null = null;
-  #control: { close(): void } | null = null;
-  #pidFile: { close(): void } | null = null;
+  readonly #exclusive: Exclusive;
   /** Workers that a balancer has started, by process. */
   readonly #ownWorkers = new Map<Member, readonly number[]>();
   #lastWatch: LastWatch | null = null;
+  readonly #starts: WorkerStarts;
   #exitCode = 0;
   #resolveEnd: (exitCode: number) => void = () => {};
   #rejectEnd: (error: Error) => void = () => {};
@@ -149,10 +127,23 @@ class Supervisor implements ServerControl {
     const isSync = settings.model === "sync";
     const supervisor = this;
     this.#connections = new ConnectionDesk(log);
+    this.#starts = new WorkerStarts({
+      now: () => this.#steering.now,
+      socket: parts.socket,
+      connections: this.#connections,
+      link: () => this.#lanePool.link,
+    });
+    this.#exclusive = new Exclusive({
+      ...{ log, access: parts.access, startAdmin: parts.startAdmin, startControl: parts.startControl },
+      settings: () => this.#steering.now.settings,
+      predecessor: parts.handover?.predecessor ?? null,
+      status: () => this.status(),
+      control: this,
+    });
     this.#pool = new Pool({
       name: isSync ? "balancer" : plan.threads > 0 ? "process" : "worker",
       size: isSync ? 1 : plan.processes,
-      start: (slot) => (isSync ? this.#startBalancer() : this.#startLoop(slot)),
+      start: (slot) => (isSync ? this.#starts.startBalancer() : this.#starts.startLoop(slot)),
       get startTimeoutMs() {
         return supervisor.#steering.now.settings.startTimeoutMs;
       },
@@ -181,7 +172,7 @@ class Supervisor implements ServerControl {
             tellLoops: (routes) => this.#tellLoops({ type: "moves", routes }),
           });
     this.#lanePool = new LanePool({
-      orderFor: (link) => ({ ...this.#orderFor([firstLaneWorker(this.#steering.now.plan.total)]), link }),
+      orderFor: (link) => this.#starts.lanePoolOrder(link),
       startTimeoutMs: () => this.#steering.now.settings.startTimeoutMs,
       log,
       tellLoops: (message, who) => this.#tellLoops(message, who),
@@ -241,13 +232,13 @@ class Supervisor implements ServerControl {
       // An application that takes long to load may be stuck.
       lateWatch = setTimeout(() => this.#startLastWatch(), lastWatchAfterMs);
       const { handover } = this.#parts;
-      if (handover === null) await this.#openOwn();
+      if (handover === null) await this.#exclusive.open();
       await Promise.race([started, ended]);
       if (this.#phase === "starting") {
         this.#phase = "serving";
         if (handover !== null) {
           const learned = await handover.takeOver();
-          await this.#openOwn();
+          await this.#exclusive.open();
           this.#autoLanes?.adopt(learned?.moves ?? []);
         }
         // Not before the workers are ready, to whom the first answer belongs; but before anybody is told that they are.
@@ -259,7 +250,7 @@ class Supervisor implements ServerControl {
       forgetSignals();
       clearTimeout(lateWatch);
       this.#figures.stop();
-      this.#closeOwn();
+      this.#exclusive.close();
       this.#pool.killAll("the server ends");
       this.#lanePool.killAll("the server ends");
       this.#lanePool.close();
@@ -268,69 +259,9 @@ class Supervisor implements ServerControl {
     }
   }
 
-  /** What only one server can have at a time. */
-  async #openOwn(): Promise<void> {
-    const { pidFile } = this.#steering.now.settings;
-    if (pidFile !== null) this.#pidFile = writePidFile(pidFile);
-    this.#control = await this.#startControl();
-    this.#admin = await this.#startAdmin();
-  }
-
-  #closeOwn(): void {
-    for (const each of [this.#admin, this.#control, this.#pidFile]) each?.close();
-    // Not twice: by then the files may be a successor's.
-    this.#admin = null;
-    this.#control = null;
-    this.#pidFile = null;
-  }
-
-  #startLoop(slot: number): ProcessHandle {
-    const { plan } = this.#steering.now;
-    const { socket } = this.#parts;
-    const perProcess = Math.max(1, plan.threads);
-    const workers = Array.from({ length: perProcess }, (_, index) => slot * perProcess + index + 1);
-    const handle = new ProcessHandle({
-      entry: siblingModule(import.meta.url, "../loop/main"),
-      listenFds: Array<number>(perProcess).fill(socket.fd),
-    });
-    if (plan.threads === 0) this.#connections.know(handle);
-    handle.send({ type: "start", order: this.#orderFor(workers) });
-    return handle;
-  }
-
-  #startBalancer(): ProcessHandle {
-    const { plan } = this.#steering.now;
-    const { socket } = this.#parts;
-    const workers = Array.from({ length: plan.total }, (_, index) => index + 1);
-    const handle = new ProcessHandle({
-      entry: siblingModule(import.meta.url, "../pool/main"),
-      listenFds: [socket.fd],
-    });
-    handle.send({ type: "start", order: this.#orderFor(workers) });
-    return handle;
-  }
-
-  #orderFor(workers: number[]): StartOrder {
-    const { settings, tls, plan, lanes } = this.#steering.now;
-    const { socket } = this.#parts;
-    const { link } = this.#lanePool;
-    const own = { ...settings, workers: plan.processes };
-    return { settings: own, address: socket.address, workers, tls, lanes, lane: null, link };
-  }
-
-  /** The lane of routes that model auto moves; it has no pattern, since the loops are told the routes. */
   #addAutoLane(): Promise<void> {
-    const { settings, lanes } = this.#steering.now;
-    const cpus = readCpus();
-    const name = freeLaneName(lanes);
-    // As many as CPUs: what is moved holds the CPU, and what waits is not moved, so more of them would serve no more and
-    // would take the loops' CPU from them. Two at least, so that a long request does not hold up every other.
-    const most = Math.max(2, cpus.count);
-    const lane = laneOf(
-      { match: [], model: "sync", workers: { min: Math.min(2, cpus.count), max: most } },
-      { settings, cpus, name, origin: "auto" },
-    );
-    return this.#steering.changeLanes([...lanes, lane]);
+    const { now } = this.#steering;
+    return this.#steering.changeLanes([...now.lanes, laneOfMoved(now, readCpus())]);
   }
 
   #tellLoops(message: ToWorker, who: "all" | "settled" = "all"): void {
@@ -341,16 +272,8 @@ class Supervisor implements ServerControl {
   #onReady(message: FromWorker & { type: "ready" }): void {
     if (this.#application === message.application) return;
     this.#application = message.application;
-    const { log } = this.#parts;
-    const { app } = this.#steering.now.settings;
-    log.info({ application: message.application }, `Found ${message.application} in ${app}.`);
-    const { address } = this.#parts.socket;
-    if (message.askedPort !== null && typeof address === "object" && message.askedPort !== address.port) {
-      log.info(
-        { askedPort: message.askedPort, port: address.port },
-        `The application asked for port ${message.askedPort}; Switchyard serves it on its own port, ${address.port} (--port ${message.askedPort} to change that).`,
-      );
-    }
+    const { log, socket } = this.#parts;
+    tellFound(log, message, { app: this.#steering.now.settings.app, address: socket.address });
   }
 
   #onMessage(member: Member, message: FromWorker): void {
@@ -434,84 +357,25 @@ class Supervisor implements ServerControl {
   }
 
   #announce(): void {
-    const { log, socket } = this.#parts;
-    const { settings, plan, tls, lanes } = this.#steering.now;
-    const workers = plan.total === 1 ? "1 worker" : `${plan.total} workers`;
-    log.info({ model: settings.model, workers: plan.total }, `Model ${settings.model}, ${workers}: ${plan.why}.`);
-    for (const lane of lanes) log.info({ lane: lane.name, match: lane.match }, describeLane(lane));
-    if (this.#admin !== null) log.info({ url: this.#admin.url }, `Status page: ${this.#admin.url}`);
-    const url = urlOf(socket, tls !== null);
-    log.info({ url }, `Serving at ${url}`);
-    this.#parts.service.ready(`Serving at ${url}`);
-  }
-
-  async #startAdmin(): Promise<Admin | null> {
-    const { adminPort } = this.#steering.now.settings;
-    if (adminPort === null) return null;
-    const { startAdmin, access } = this.#parts;
-    return startAdmin({ port: adminPort, access, status: () => this.status(), control: this });
-  }
-
-  async #startControl(): Promise<{ close(): void } | null> {
-    const { controlSocket } = this.#steering.now.settings;
-    if (controlSocket === null) return null;
-    const isAsked = controlSocket !== "auto";
-    const predecessor = this.#parts.handover?.predecessor ?? null;
-    try {
-      return await this.#parts.startControl({ path: isAsked ? controlSocket : null, predecessor, control: this });
-    } catch (error) {
-      if (isAsked) throw error;
-      // A container may have no folder that can be written to; the server needs none.
-      const { code, saw, fix } = reportOf(error);
-      this.#parts.log.warn({ code, saw, fix }, "There is no control socket: the commands can't reach this server.");
-      return null;
-    }
+    const { log, socket, service } = this.#parts;
+    const url = tellServing(log, { now: this.#steering.now, socket, adminUrl: this.#exclusive.adminUrl });
+    service.ready(`Serving at ${url}`);
   }
 
   status(): ServerStatus {
-    const { settings, plan, tls, lanes } = this.#steering.now;
-    const { socket } = this.#parts;
-    const figures = this.#figures;
-    return {
-      atMs: wallMs(),
+    return statusOf({
       phase: this.#phase,
-      change: this.#steering.change,
-      reloads: this.#steering.reloads,
-      retiring: [...this.#pool.members, ...this.#lanePool.members].filter(({ state }) => state.is === "draining")
-        .length,
-      application: { file: settings.app, description: this.#application },
-      model: settings.model,
-      workersWanted: plan.total,
-      why: plan.why,
-      url: urlOf(socket, tls !== null),
-      pid: process.pid,
-      restarts: this.#pool.restarts + this.#lanePool.restarts + figures.restarts(),
-      totals: figures.totals(),
-      workers: figures.workers(),
-      queue: allQueues(figures.lanes()),
-      moves: this.#autoLanes?.snapshots() ?? [],
-      lanes: laneSnapshots({
-        lanes: [...lanes, this.#defaultLane()],
-        reports: figures.lanes(),
-        traffic: figures.traffic(),
-      }),
       startedAtMs: this.#startedAtMs,
-      traffic: figures.traffic(),
-      latency: figures.latency(),
-      dropped: figures.dropped(),
-      cpuMs: figures.cpuMs(),
-      deaths: this.#deaths.recent,
-      blocked: this.#blocked.recent,
-      blockedCount: this.#blocked.count,
-      deathCounts: this.#deaths.counts,
-    };
-  }
-
-  #defaultLane(): LaneSettings {
-    const { settings, plan } = this.#steering.now;
-    const lane = defaultSyncLane(settings, plan.total);
-    if (settings.model === "sync") return lane;
-    return { ...lane, workers: null, model: settings.model === "greenlet" ? "greenlet" : "async" };
+      application: this.#application,
+      socket: this.#parts.socket,
+      steering: this.#steering,
+      pool: this.#pool,
+      lanePool: this.#lanePool,
+      figures: this.#figures,
+      autoLanes: this.#autoLanes,
+      deaths: this.#deaths,
+      blocked: this.#blocked,
+    });
   }
 
   async reload(): Promise<void> {
@@ -609,7 +473,7 @@ class Supervisor implements ServerControl {
       });
       service.succeeded(successor.pid);
       this.#phase = "draining";
-      this.#closeOwn();
+      this.#exclusive.close();
       socket.close();
       successor.release({ moves: this.#autoLanes?.moves ?? [] });
       log.info({ successor: successor.pid }, `Process ${successor.pid} serves now; this one finishes what it has.`);
@@ -653,28 +517,3 @@ const workerPatienceMs = 1_000;
 const balancerPatienceMs = 3_000;
 /** What shells add to a signal's number for the exit code of a program that it ended. */
 const exitCodeOfSignal = 128;
-
-/** The numbers of lanes' workers begin at the next hundred, so that more loops can be added below them. */
-function firstLaneWorker(loops: number): number {
-  return Math.ceil((loops + 1) / 100) * 100 + 1;
-}
-
-function describeLane({ name, match, methods, model, workers }: LaneSettings): string {
-  const what = [methods?.join(", "), match.join(", ")].filter((text) => text).join(" ");
-  const range =
-    workers === null ? null : workers.min === workers.max ? `${workers.min}` : `${workers.min} to ${workers.max}`;
-  const where = range === null ? "in the loop workers" : `${range} worker${range === "1" ? "" : "s"} of its own`;
-  return `Lane ${name}: ${what}; ${model}, ${where}.`;
-}
-
-function freeLaneName(lanes: readonly LaneSettings[]): string {
-  let name = "auto";
-  for (let count = 2; lanes.some((lane) => lane.name === name); count++) name = `auto-${count}`;
-  return name;
-}
-
-function urlOf({ address }: ListeningSocket, isSecure: boolean): string {
-  if (typeof address === "string") return `unix:${address}`;
-  const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return `${isSecure ? "https" : "http"}://${host}:${address.port}`;
-}

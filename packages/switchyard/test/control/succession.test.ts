@@ -111,10 +111,11 @@ telling.start()
 say({"port": listener.getsockname()[1], "child": pid})
 listener.close()
 _, status = os.waitpid(pid, 0)
-# Behind all that the server has sent.
+say({"ended": os.waitstatus_to_exitcode(status)})
+sys.stdin.read()
+# Behind all that the servers have sent.
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"", notices)
 telling.join()
-say({"ended": os.waitstatus_to_exitcode(status)})
 `;
 
 const isThere = (command: string, arg: string) => spawnSync(command, [arg], { stdio: "ignore" }).status === 0;
@@ -130,8 +131,9 @@ for (const [model, args] of Object.entries(models)) {
     const notices = join(folderOf(t), "notify");
     const words = [process.execPath, bin, "serve", app, ...args, "--no-access-log", "--port", "1"];
     const manager = spawn("python3", ["-c", systemd, notices, "web", ...words], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", "inherit"],
     });
+    manager.stdin.on("error", () => {});
     const lines: LogLine[] = [];
     const watchers = new Set<() => void>();
     createInterface({ input: manager.stdout }).on("line", (text) => {
@@ -175,6 +177,7 @@ for (const [model, args] of Object.entries(models)) {
     const changes = lines.filter(({ notice }) => String(notice).includes("MAINPID=")).map(mainPid);
     assert.ok(changes.indexOf(successor) > changes.lastIndexOf(pid), "the old never says again that it is the server");
     await waitUntilEnded([successor]);
+    manager.stdin.end();
     if (manager.exitCode === null) await once(manager, "exit");
   });
 }
