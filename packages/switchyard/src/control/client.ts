@@ -1,6 +1,7 @@
 // The commands' end of the control socket: finds the server of this folder, or the one that was named, and asks it.
 
 import net from "node:net";
+import { nowMs } from "../clock.ts";
 import { errorOf, SwitchyardError } from "../errors.ts";
 import type { ServerStatus } from "../metrics/snapshot.ts";
 import type { ControlAnswer, ControlRequest } from "./protocol.ts";
@@ -15,16 +16,48 @@ export interface Asked {
 /** How long a server may take to say how it is, in milliseconds. It may take any time for what it is told to do. */
 const statusTimeoutMs = 5_000;
 
+/** For so long a server that takes the place of another may have no socket yet, in milliseconds. */
+const handoverMs = 500;
+const lookAgainMs = 25;
+
 /**
  * The control socket to use: `named`, or that of the one server that was started in this folder.
  *
+ * @param withinMs How long it may take until somebody listens there.
  * @throws {SwitchyardError} `SY_NO_SERVER`, `SY_SEVERAL_SERVERS`.
  */
-export async function findSocket(named: string | null): Promise<string> {
-  if (named !== null) return named;
+export async function findSocket(named: string | null, withinMs = handoverMs): Promise<string> {
+  const giveUpAtMs = nowMs() + withinMs;
+  const paths = () => (named === null ? socketsOf(process.cwd()).map(({ path }) => path) : [named]);
+  let open = await openOnes(paths());
+  // A server lets go of its socket before its successor has one.
+  while (open.length === 0 && nowMs() < giveUpAtMs) {
+    await new Promise((resolve) => setTimeout(resolve, lookAgainMs));
+    open = await openOnes(paths());
+  }
+  return named ?? theOneOf(open);
+}
+
+/** Those that somebody listens on. */
+async function openOnes(paths: readonly string[]): Promise<string[]> {
+  const isOpen = await Promise.all(paths.map(accepts));
+  return paths.filter((_, index) => isOpen[index]);
+}
+
+function accepts(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function theOneOf(paths: readonly string[]): Promise<string> {
   const cwd = process.cwd();
   const found = await Promise.all(
-    socketsOf(cwd).map(async ({ path }) => ({ path, asked: await ask(path, { command: "status" }).catch(() => null) })),
+    paths.map(async (path) => ({ path, asked: await ask(path, { command: "status" }).catch(() => null) })),
   );
   const alive = found.flatMap(({ path, asked }) => (asked === null ? [] : [{ path, status: asked.status }]));
   if (alive.length === 1) return alive[0]!.path;

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { findSocket } from "../../src/control/client.ts";
 import { errorRecords } from "../../src/errors.ts";
 import { closeOf, mayBeReset } from "../harness/connections.ts";
 import { launch, type StartOptions, startServer } from "../harness/server.ts";
@@ -204,6 +205,21 @@ test("the control socket is its user's alone; a stale one is replaced, and a liv
   assert.equal((await say(socket, '{"command":"status"}\n')).ok, true);
   await third.stop();
   assert.equal(statSync(socket, { throwIfNoEntry: false }), undefined);
+});
+
+test("a command that comes while one server takes the place of another waits for the new one's socket", async (t) => {
+  const path = join(privateFolder(t), "control.sock");
+  const found = findSocket(path, 60_000);
+  let connections = 0;
+  const server = net.createServer((socket) => {
+    connections++;
+    socket.on("error", () => {});
+    socket.end();
+  });
+  t.after(() => server.close());
+  server.listen(path);
+  assert.equal(await found, path);
+  if (connections === 0) await once(server, "connection");
 });
 
 test("without a control socket, or without a place for one, the server serves", async (t) => {
