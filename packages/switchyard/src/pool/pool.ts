@@ -249,6 +249,10 @@ export class Pool {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
     this.#timers.clear();
+    // Whoever waits for a change hears of it now: when the last member has ended, so may have the server.
+    const change = this.#change;
+    this.#endChange();
+    change?.reject(stopping());
     for (const member of this.#members) {
       if (member.state.is === "draining") this.#hurry(member, withinMs, handsOver);
       else this.#stopMember(member, withinMs, handsOver);

@@ -66,6 +66,16 @@ test("a pool that is stopped while some of its members have not been started sta
   assert.equal(handles.length, 2);
 });
 
+test("whoever waits for a change hears at once that the pool stops, and not when the last member has ended", async () => {
+  const { pool, handles } = await startReady(1);
+  const reloaded = pool.reload({ withinMs: 1_000 });
+  const stopped = pool.stop(1_000);
+  await assert.rejects(reloaded, { code: "SY_STOPPING" });
+  for (const handle of handles) handle.end({ code: 0, signal: null });
+  await stopped;
+  pool.assertInvariants();
+});
+
 test("start resolves when every member is ready, and not before", async () => {
   const { pool, handles } = makePool(2);
   let isStarted = false;
