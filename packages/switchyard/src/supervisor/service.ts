@@ -13,14 +13,14 @@ export interface Service {
   stopping(): void;
   /** What a successor's environment has to have besides, so that it can tell too. */
   readonly successorEnvironment: NodeJS.ProcessEnv;
-  /** Another process is the server now, and tells from now on. */
-  succeeded(pid: number): void;
+  /** Another process is the server now. Resolves when that has been told, and the other may tell the rest. */
+  succeeded(pid: number): Promise<void>;
   /** Resolves when all that was to be told has been. */
   close(): Promise<void>;
 }
 
 const silent: Service = {
-  ...{ ready() {}, reloading() {}, stopping() {}, succeeded() {}, async close() {} },
+  ...{ ready() {}, reloading() {}, stopping() {}, async succeeded() {}, async close() {} },
   successorEnvironment: {},
 };
 
@@ -65,6 +65,7 @@ export function connectService(log: Log): Service {
     succeeded: (pid) => {
       tell(`MAINPID=${pid}`);
       isServer = false;
+      return last;
     },
     close: () => {
       if (watchdog !== null) clearInterval(watchdog);

@@ -471,7 +471,7 @@ class Supervisor implements ServerControl {
         withinMs: settings.startTimeoutMs + successorGraceMs,
         environment: service.successorEnvironment,
       });
-      service.succeeded(successor.pid);
+      await service.succeeded(successor.pid);
       this.#phase = "draining";
       this.#exclusive.close();
       socket.close();
