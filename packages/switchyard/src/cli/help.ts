@@ -1,6 +1,7 @@
 // The help texts. What they say of options comes from the option records alone.
 
-import { commandFlags, defaultText, eachOption, type OptionGroup, type OptionRecord } from "../config/options.ts";
+import type { OptionGroup, OptionRecord } from "../config/option.ts";
+import { commandFlags, defaultText, eachOption } from "../config/options.ts";
 
 export function mainHelp(): string {
   return `Switchyard runs a web application, unchanged, under the concurrency model it needs.

@@ -5,7 +5,8 @@
 
 import { parseArgs } from "node:util";
 import { SwitchyardError } from "../errors.ts";
-import { commandFlags, eachOption, type OptionKey, type OptionRecord } from "./options.ts";
+import type { OptionKey, OptionRecord } from "./option.ts";
+import { commandFlags, eachOption } from "./options.ts";
 import { nearest } from "./suggest.ts";
 import { readText } from "./values.ts";
 

@@ -8,7 +8,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SwitchyardError } from "../errors.ts";
 import type { GivenValues } from "./flags.ts";
-import { type OptionKey, optionRecords } from "./options.ts";
+import type { OptionKey } from "./option.ts";
+import { optionRecords } from "./options.ts";
 import { nearest } from "./suggest.ts";
 import { type Kind, readValue } from "./values.ts";
 

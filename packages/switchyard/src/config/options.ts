@@ -1,57 +1,26 @@
-// Every option of `switchyard serve`, once.
+// Every option of `switchyard serve`, once. (Those of listening and limits are in files of their own.)
 //
 // A record says an option's flag, its key in the config file (which is its name in ServeSettings), the kind of value it
 // takes, its default and its prose. The command line's parser, the config file's check, `serve --help` and docs/options.md
 // are all made from these records, so an option that is not here does not exist, and one that is here is documented.
 
 import { faultOfLanes, laneFromText, laneText } from "./lane-options.ts";
-import type { AccessLogFormat, LogLevel, Model, ServeSettings, UserLane } from "./settings.ts";
+import { limitOptions } from "./limit-options.ts";
+import { listeningOptions } from "./listening-options.ts";
+import type { OptionKey, OptionRecord, OptionRecords } from "./option.ts";
+import type { AccessLogFormat, LogLevel, Model, UserLane } from "./settings.ts";
 import {
-  addresses,
   bytes,
   choice,
   duration,
-  fileMode,
-  type Kind,
   optional,
   orOff,
   path,
-  port,
   structured,
-  text,
   toggle,
   wholeNumber,
   wholeNumberOr,
 } from "./values.ts";
-
-export type OptionKey = Exclude<keyof ServeSettings, "app">;
-
-export type OptionGroup =
-  | "Workers"
-  | "Recycling"
-  | "Listening"
-  | "Limits"
-  | "Starting and stopping"
-  | "Logs"
-  | "Command";
-
-export interface OptionRecord<Key extends OptionKey = OptionKey> {
-  /** The flag without its dashes. */
-  readonly flag: string;
-  readonly group: OptionGroup;
-  readonly kind: Kind<ServeSettings[Key]>;
-  readonly default: ServeSettings[Key];
-  /** Said instead of the default's value, where that alone would mislead. */
-  readonly defaultProse?: string;
-  /** What it does, in one or two whole sentences. */
-  readonly prose: string;
-  /** The environment variable that is read when neither a flag nor the config file sets it. */
-  readonly env?: string;
-  /** A flag that turns it off, without its dashes. The value is then null. */
-  readonly offFlag?: string;
-  /** Each time the flag is given adds to a list. */
-  readonly repeats?: boolean;
-}
 
 /** A flag of the command itself, which is no part of the settings and has no key in the config file. */
 export interface CommandFlag {
@@ -65,7 +34,7 @@ const models: readonly Model[] = ["auto", "sync", "async", "hybrid", "greenlet"]
 const logLevels: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "silent"];
 const accessLogFormats: readonly AccessLogFormat[] = ["json", "common", "combined"];
 
-export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } = {
+export const optionRecords: OptionRecords = {
   model: {
     flag: "model",
     group: "Workers",
@@ -132,206 +101,8 @@ export const optionRecords: { readonly [Key in OptionKey]: OptionRecord<Key> } =
       "several times is moved to sync workers.",
   },
 
-  host: {
-    flag: "host",
-    group: "Listening",
-    kind: text({ placeholder: "<address>", allowed: "a host name or an IP address" }),
-    default: "127.0.0.1",
-    defaultProse: "127.0.0.1, or 0.0.0.0 when the port comes from the environment variable PORT",
-    prose: "The address to listen on. 0.0.0.0 is every IPv4 address of the machine, :: every address.",
-  },
-  port: {
-    flag: "port",
-    group: "Listening",
-    kind: port(),
-    default: 3000,
-    env: "PORT",
-    prose: "The port to listen on. 0 takes any free one, which the first lines of the log name.",
-  },
-  unix: {
-    flag: "unix",
-    group: "Listening",
-    kind: optional(path({ allowed: "the path of a UNIX socket" })),
-    default: null,
-    prose: "A UNIX socket to listen on instead of host and port.",
-  },
-  unixMode: {
-    flag: "unix-mode",
-    group: "Listening",
-    kind: fileMode(),
-    default: null,
-    defaultProse: "what the umask leaves",
-    prose: "The permissions of the UNIX socket: who may write to it may connect.",
-  },
-  user: {
-    flag: "user",
-    group: "Listening",
-    kind: optional(text({ placeholder: "<user>", allowed: "the name or the number of a user" })),
-    default: null,
-    prose:
-      "Whom the server becomes once it has bound its socket and read its TLS files, for which it may be started as root. " +
-      "No code of the application runs before that.",
-  },
-  group: {
-    flag: "group",
-    group: "Listening",
-    kind: optional(text({ placeholder: "<group>", allowed: "the name or the number of a group" })),
-    default: null,
-    defaultProse: "the user's own group",
-    prose: "The group that the server gets with --user.",
-  },
-  trustProxy: {
-    flag: "trust-proxy",
-    group: "Listening",
-    kind: addresses(["unix", "all"]),
-    default: ["127.0.0.0/8", "::1", "unix"],
-    prose:
-      "Proxies whose Forwarded, X-Forwarded-* and X-Real-IP headers are believed: the application sees them, and access " +
-      "lines have the client that they name. From anybody else these headers are taken out. unix stands for whoever " +
-      "comes by a UNIX socket, all for everybody, none for nobody.",
-  },
-  proxyProtocol: {
-    flag: "proxy-protocol",
-    group: "Listening",
-    kind: toggle(),
-    default: false,
-    prose:
-      "Expects the PROXY protocol, version 1 or 2, at the start of each connection, and takes the client's address from " +
-      "it. A connection without it, or from an address that --trust-proxy does not list, is closed.",
-  },
-  adminPort: {
-    flag: "admin-port",
-    group: "Listening",
-    kind: orOff(port()),
-    default: 0,
-    defaultProse: "any free port",
-    prose: "The port of the status page, health and metrics. 0 takes any free one.",
-  },
-  adminHost: {
-    flag: "admin-host",
-    group: "Listening",
-    kind: text({ placeholder: "<address>", allowed: "a host name or an IP address" }),
-    default: "127.0.0.1",
-    prose:
-      "The address that the admin port listens on. One that others than this machine can reach needs a token, with " +
-      "--admin-token-file or the environment variable SWITCHYARD_ADMIN_TOKEN.",
-  },
-  adminTokenFile: {
-    flag: "admin-token-file",
-    group: "Listening",
-    kind: optional(path({ allowed: "the path of a file" })),
-    default: null,
-    defaultProse: "the environment variable SWITCHYARD_ADMIN_TOKEN, or no token",
-    prose:
-      "A file with the token, of 16 characters or more, that each request to the admin port must bring, /livez and " +
-      "/readyz excepted: as Authorization: Bearer, or as the password that a browser asks for. A file that every user " +
-      "may read is refused.",
-  },
-  controlSocket: {
-    flag: "control-socket",
-    offFlag: "no-control-socket",
-    group: "Listening",
-    kind: orOff(path({ allowed: "the path of a UNIX socket" })),
-    default: "auto",
-    defaultProse: "one in the user's runtime folder, which the commands find from the same folder",
-    prose:
-      "The UNIX socket, for this user alone, over which switchyard status, reload, scale and stop reach the server.",
-  },
-  tlsCert: {
-    flag: "tls-cert",
-    group: "Listening",
-    kind: optional(path({ allowed: "the path of a certificate chain in PEM form" })),
-    default: null,
-    prose: "The certificate chain (PEM) to serve HTTPS with, HTTP/2 beside HTTP/1.1. Needs --tls-key.",
-  },
-  tlsKey: {
-    flag: "tls-key",
-    group: "Listening",
-    kind: optional(path({ allowed: "the path of a private key in PEM form" })),
-    default: null,
-    prose: "The private key (PEM) of the certificate. Needs --tls-cert.",
-  },
-
-  queueLimit: {
-    flag: "queue-limit",
-    group: "Limits",
-    kind: wholeNumber({ min: 0, max: 1_000_000 }),
-    default: 1024,
-    prose: "How many requests may wait for a sync worker. One more is answered 503 with Retry-After, and counted.",
-  },
-  queueTimeoutMs: {
-    flag: "queue-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 30_000,
-    prose:
-      "How long a request may wait for a sync worker. After that it is answered 503 with Retry-After, and counted; 0 sets " +
-      "no limit.",
-  },
-  runTimeoutMs: {
-    flag: "run-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 60_000,
-    prose:
-      "How long a request may be in a sync worker. After that it is answered 504 and the worker is replaced. With --preempt, " +
-      "how long a request of model greenlet may compute without waiting; it is ended then and answered 504, and its worker " +
-      "goes on. 0 sets no limit.",
-  },
-  blockedThresholdMs: {
-    flag: "blocked-threshold",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 500,
-    prose:
-      "How long code may hold an event loop before the log says which request and which line does, while it still does. " +
-      "A sync worker, which may hold its own, is told of when it is near --run-timeout. 0 watches nothing.",
-  },
-  headersTimeoutMs: {
-    flag: "headers-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 10_000,
-    prose:
-      "How long a client may take to send a request's headers, never longer than --request-timeout. After that it is answered 408; 0 sets no limit.",
-  },
-  tlsHandshakeTimeoutMs: {
-    flag: "tls-handshake-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 1 }),
-    default: 10_000,
-    prose: "How long a client may take for the TLS handshake. After that its connection is closed.",
-  },
-  requestTimeoutMs: {
-    flag: "request-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 300_000,
-    prose:
-      "How long a client may take to send a whole request, body included. After that it is answered 408; 0 sets no limit.",
-  },
-  keepAliveTimeoutMs: {
-    flag: "keep-alive-timeout",
-    group: "Limits",
-    kind: duration({ minMs: 0 }),
-    default: 5_000,
-    prose: "How long a connection stays open with no request on it. 0 sets no limit.",
-  },
-  maxHeaderBytes: {
-    flag: "max-header-bytes",
-    group: "Limits",
-    kind: bytes({ min: 1024, max: 16 * 1024 ** 2 }),
-    default: 16_384,
-    prose: "How large a request's line and headers may be together. A larger one is answered 431.",
-  },
-  bodyLimitBytes: {
-    flag: "body-limit",
-    group: "Limits",
-    kind: bytes({ min: 0, max: 1024 ** 5 }),
-    default: 1024 ** 3,
-    prose: "How large a request's body may be. A larger one is answered 413; 0 refuses every body.",
-  },
-
+  ...listeningOptions,
+  ...limitOptions,
   startTimeoutMs: {
     flag: "start-timeout",
     group: "Starting and stopping",

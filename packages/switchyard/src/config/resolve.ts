@@ -7,7 +7,8 @@ import { resolve } from "node:path";
 import { SwitchyardError } from "../errors.ts";
 import type { ServeFlags } from "./flags.ts";
 import type { LoadedConfig } from "./load.ts";
-import { eachOption, type OptionKey, optionRecords } from "./options.ts";
+import type { OptionKey } from "./option.ts";
+import { eachOption, optionRecords } from "./options.ts";
 import type { ServeSettings } from "./settings.ts";
 import { readText } from "./values.ts";
 

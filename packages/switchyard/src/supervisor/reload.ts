@@ -1,7 +1,7 @@
 // What a reload may change. The settings are read again, and whoever is started from then on gets the new ones; what the
 // supervisor itself holds since its start (its sockets and files) and the kind of its workers can't change under it.
 
-import type { OptionKey } from "../config/options.ts";
+import type { OptionKey } from "../config/option.ts";
 import { optionRecords } from "../config/options.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseServeFlags } from "../../src/config/flags.ts";
 import type { LoadedConfig } from "../../src/config/load.ts";
-import type { OptionKey } from "../../src/config/options.ts";
+import type { OptionKey } from "../../src/config/option.ts";
 import { resolveSettings } from "../../src/config/resolve.ts";
 import type { ServeSettings } from "../../src/config/settings.ts";
 
