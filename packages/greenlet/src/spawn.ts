@@ -58,7 +58,9 @@ function greenletFor<This, A extends unknown[], T>(
   thisValue: This,
   args: A,
 ): Greenlet<Awaited<T>> {
+  // Where there is nothing to pass, one frame less lies on the stack for as long as the greenlet lives.
+  const isBare = thisValue === undefined && args.length === 0;
   // A greenlet waits for a promise that its body returns, so its value is an Awaited<T>.
-  const body = () => Reflect.apply(fn, thisValue, args) as Awaited<T>;
+  const body = (isBare ? fn : () => Reflect.apply(fn, thisValue, args)) as () => Awaited<T>;
   return new Greenlet(body, fn.name);
 }

@@ -28,7 +28,10 @@ export function wait<T>(value: T, options?: WaitOptions): Awaited<T> {
   if (!isThenable(value)) return value as Awaited<T>; // what is not thenable is its own awaited value
   if (options !== undefined) checkOptions(options);
   const waiter = new Waiter(task, "a promise");
-  Promise.resolve(value).then(waiter.resumeWithValue, waiter.resumeWithError);
+  Promise.resolve(value).then(
+    (value) => waiter.resumeWithValue(value),
+    (error) => waiter.resumeWithError(error),
+  );
   const outcome = options === undefined ? waiter.park() : parkWithin(waiter, options);
   if (outcome === timeoutPassed) throw timedOut(wait, options);
   return outcome as Awaited<T>; // the promise of a T gives an Awaited<T>; the waiter carries it untyped
@@ -88,7 +91,7 @@ export function parkUntil(
   const waiter = new Waiter(task, caller.name);
   const takeBack = arrange(() => void waiter.wake());
   try {
-    return parkWithin(waiter, options) !== timeoutPassed;
+    return (isUnbounded(options) ? waiter.park() : parkWithin(waiter, options)) !== timeoutPassed;
   } finally {
     takeBack();
   }
@@ -99,6 +102,11 @@ export function taskFor(caller: AnyFunction): Task {
   const task = runningTask();
   if (task === null) throw notInGreenlet(caller);
   return task;
+}
+
+/** Whether nothing ends a wait early. Such a wait parks without `parkWithin`, whose frame many parked greenlets would keep. */
+export function isUnbounded(options: WaitOptions): boolean {
+  return options.timeout === undefined && options.signal === undefined;
 }
 
 /** What `parkWithin` gives when the timeout passed first. */
@@ -132,7 +140,7 @@ export function checkOptions({ timeout, signal }: WaitOptions): void {
 }
 
 function startImmediate(waiter: Waiter): () => void {
-  const immediate = setImmediate(waiter.resumeWithValue);
+  const immediate = setImmediate(() => waiter.resumeWithValue(undefined));
   return () => clearImmediate(immediate);
 }
 

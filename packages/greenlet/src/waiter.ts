@@ -49,14 +49,14 @@ export class Waiter {
   }
 
   /** Resumes at once. Only to be called from the event loop: a promise reaction or a timer, with nothing else on the stack. */
-  readonly resumeWithValue = (value: unknown): void => {
+  resumeWithValue(value: unknown): void {
     if (this.#settle(false, value)) enterTask(this.#task);
-  };
+  }
 
   /** Resumes at once with an error. As `resumeWithValue`. */
-  readonly resumeWithError = (error: unknown): void => {
+  resumeWithError(error: unknown): void {
     if (this.#settle(true, error)) enterTask(this.#task);
-  };
+  }
 
   /** Resumes in the next microtask. False when there was an outcome before. */
   wake(value?: unknown): boolean {

@@ -117,7 +117,8 @@ export class AsyncResult<T = unknown> implements PromiseLike<T> {
   /** Parks until there is a value and returns it, or throws the error. `ERR_WAIT_TIMEOUT` when the timeout passed first. */
   get(options: WaitOptions = {}): T {
     taskFor(this.get);
-    if (!this.wait(options)) throw notSetInTime(options);
+    // As `wait`, and not by way of it: many may be parked here, each with its frames.
+    if (!this.ready && this.#waiting.park(this.get, options, undefined) === timeoutPassed) throw notSetInTime(options);
     return this.#take();
   }
 

@@ -6,7 +6,7 @@
 
 import { type AnyFunction, GreenletError } from "../errors.ts";
 import { startTimer } from "../timer.ts";
-import { checkOptions, parkWithin, taskFor, timeoutPassed, type WaitOptions } from "../wait.ts";
+import { checkOptions, isUnbounded, parkWithin, taskFor, timeoutPassed, type WaitOptions } from "../wait.ts";
 import { Waiter } from "../waiter.ts";
 
 export interface WaitEntry<T, P> {
@@ -45,7 +45,8 @@ export class WaitList<T, P = undefined> {
     };
     this.#entries.add(entry);
     try {
-      return parkWithin(waiter, options) as T | typeof timeoutPassed; // what it is woken with comes from `deliver`
+      const outcome = isUnbounded(options) ? waiter.park() : parkWithin(waiter, options);
+      return outcome as T | typeof timeoutPassed; // what it is woken with comes from `deliver`
     } finally {
       this.#entries.delete(entry);
     }
