@@ -109,6 +109,15 @@ class Monkey {
     return has(name);
   }
 
+  /** The function that patches have replaced, such as `original(fs, "readFileSync")`; `holder[name]` where none has. */
+  original(holder: object, name: string): LibraryFunction {
+    for (const { applied } of layers) {
+      const first = applied.find(({ patch }) => patch.holder === holder && patch.name === name);
+      if (first !== undefined) return first.original;
+    }
+    return Reflect.get(holder, name);
+  }
+
   /** What is patched, which modules had taken originals before, and what still blocks. Print it: it is also text. */
   report(): MonkeyReport {
     return reportOf(

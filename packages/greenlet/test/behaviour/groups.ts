@@ -265,6 +265,7 @@ test("a full pool refuses trySpawn, and a spawner that is killed while it waits 
   );
   const spawner = spawnNow(() => pool.spawn(() => assert.fail("it ran")));
   assert.equal(pool.waiting, 1);
+  assert.equal(await spawn(() => pool.waitAvailable({ timeout: 1 })), false);
   const applied = pool.applyAsync((a: number) => a * 2, 21);
   spawner.kill();
   await spawner;
@@ -272,6 +273,7 @@ test("a full pool refuses trySpawn, and a spawner that is killed while it waits 
   await holder;
   assert.equal(await applied, 42);
   assert.equal(await pool.joinAsync(), true);
+  assert.equal(await spawn(() => pool.waitAvailable()), true);
   assert.deepEqual([pool.free, pool.waiting], [1, 0]);
   assert.throws(() => pool.spawn(() => {}), { code: "ERR_NOT_IN_GREENLET" });
   assert.throws(() => new Pool(0), { code: "ERR_INVALID_ARGUMENT" });

@@ -58,6 +58,8 @@ test("one patch over another's function is taken back without taking the other a
   monkey.unpatch("fs");
   assert.equal(spawnNow(() => fs.readFileSync(fileURLToPath(import.meta.url))).state, "done");
   assert.notEqual(fs.readFileSync, original);
+  assert.equal(monkey.original(fs, "readFileSync"), original);
+  assert.equal(monkey.original(fs, "writeFileSync"), fs.writeFileSync);
   monkey.unpatch("stdin");
   assert.equal(fs.readFileSync, original);
 });

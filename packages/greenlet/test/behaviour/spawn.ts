@@ -116,6 +116,28 @@ test("links are called in order on the main stack, also when linked after the en
   assert.deepEqual(calls, ["first false", "last"]);
 });
 
+test("linkValue and linkException are called for their kind of end only, and catch and finally are a promise's", async () => {
+  const calls: string[] = [];
+  const error = new Error("expected");
+  const ends = { value: spawn(() => 1), error: spawn((): number => assert.fail(error)) };
+  for (const [end, greenlet] of Object.entries(ends)) {
+    greenlet.linkValue(() => calls.push(`linkValue of ${end}`));
+    greenlet.linkException(() => calls.push(`linkException of ${end}`));
+  }
+  assert.equal(await ends.value.finally(() => calls.push("finally")), 1);
+  assert.equal(await ends.error.catch((seen) => seen), error);
+  await Promise.all(Object.values(ends).map((greenlet) => new Promise<void>((done) => greenlet.link(() => done()))));
+  assert.deepEqual(calls.sort(), ["finally", "linkException of error", "linkValue of value"]);
+});
+
+test("a greenlet's locals are its own, and not inherited", async () => {
+  const inner = await spawn(() => {
+    current()?.locals.set("key", "outer's");
+    return [spawnNow(() => current()?.locals.get("key")).get(), (sleep(), current()?.locals.get("key"))];
+  });
+  assert.deepEqual(inner, [undefined, "outer's"]);
+});
+
 test("an exception in a link is uncaught, and the other links are called", async () => {
   const error = new Error("in a link");
   const uncaught = new Promise<unknown>((resolve) => process.setUncaughtExceptionCaptureCallback(resolve));
