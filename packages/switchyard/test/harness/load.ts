@@ -17,6 +17,8 @@ export interface Load {
   readonly ok: number;
   /** Resolves when so many more requests have been answered. */
   answered(more: number): Promise<void>;
+  /** Resolves when an application of this version has answered. */
+  answeredBy(version: string): Promise<void>;
   /** Lets what is under way finish, and says what became of each request. */
   stop(): Promise<LoadResult>;
 }
@@ -54,6 +56,9 @@ export function startLoad(t: TestContext, url: string, { clients = 8 }: { client
   return {
     get ok() {
       return outcomes.ok ?? 0;
+    },
+    async answeredBy(version) {
+      while (!versions.has(version)) await this.answered(1);
     },
     answered(more) {
       const goal = (outcomes.ok ?? 0) + more;
