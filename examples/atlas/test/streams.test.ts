@@ -11,7 +11,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startServer } from "./server.ts";
 
 async function open(url: string): Promise<IncomingMessage> {
-  const [response] = await once(get(url), "response");
+  const [response] = await once(
+    get(url).on("error", () => {}),
+    "response",
+  );
   return response;
 }
 

@@ -40,11 +40,11 @@ function start(t: TestContext, args: readonly string[], cwd = folderWith(t, {}))
   return { child, cwd, stderr: () => stderr, ended };
 }
 
-function jsonOf(file: string): CompareRun & { advice: Advice } {
+function jsonOf(file: string): CompareRun & { advice: Advice | null } {
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
-test("a route that computes is advised a sync lane, those that wait an event loop, and --write puts it into the config", async (t) => {
+test("what was measured of each path is said, what it speaks for is advised, and --write puts that into the config", async (t) => {
   const paths = ["--path", "/wait", "--path", "/work"];
   const models = "sync-threads,async";
   const { ended, cwd } = start(t, [app, ...paths, "--models", models, "--quick", "--json", "run.json", "--write"]);
@@ -53,14 +53,16 @@ test("a route that computes is advised a sync lane, those that wait an event loo
 
   const run = jsonOf(join(cwd, "run.json"));
   const { advice, services, variants } = run;
-  assert.deepEqual(
-    advice.lanes.map(({ match, model }) => ({ match, model })),
-    [{ match: "/work", model: "sync" }],
-  );
-  assert.notEqual(advice.model, "sync");
-  assert.match(stdout, /^\/wait\n {2}Bound by waiting: /m);
-  assert.match(stdout, /^\/work\n {2}Bound by the CPU: /m);
-  assert.match(stdout, /^Use async with 1 worker, and a sync lane with \d+ workers? for \/work\.$/m);
+  // Which advice is the right one is told on a machine that does nothing else (promise.alone.test.ts), and by made
+  // measurements (conclusions.test.ts). Beside other tests there may have been no time to see enough.
+  for (const path of ["/wait", "/work"]) assert.match(stdout, new RegExp(`^${path}\\n {2}\\S`, "m"));
+  const config = join(cwd, "switchyard.config.ts");
+  if (advice === null) t.diagnostic("There was no time to see enough for an advice.");
+  else assert.ok(stdout.includes(advice.sentence), advice.sentence);
+  assert.equal(existsSync(config), advice !== null && Object.keys(advice.config).length > 0);
+  for (const { match, model } of advice?.config.lanes ?? []) {
+    assert.ok(readFileSync(config, "utf8").includes(`lanes: [{ match: "${String(match)}", model: "${model}"`));
+  }
   // Tried beside the default, unless the machine was too slow for that within the time of --quick.
   const gain = gainsIn(run).find(({ path, when }) => path === "/wait" && when === "at start");
   if (gain === undefined) t.diagnostic("There was no time to try the advice.");
@@ -72,7 +74,6 @@ test("a route that computes is advised a sync lane, those that wait an event loo
     ["/wait", "/work"],
   );
   assert.ok(variants.every(({ failure, restarts }) => failure === null && restarts === 0));
-  assert.match(readFileSync(join(cwd, "switchyard.config.ts"), "utf8"), /lanes: \[\{ match: "\/work", model: "sync"/);
 });
 
 test("a model that fails is reported with the reason, and the others go on", async (t) => {

@@ -4,6 +4,7 @@
 // The factor is of answers to a route that waits, in the first seconds after a start while another route keeps the CPU. Both
 // servers are measured in turn, so that a slow machine slows both, and a factor counts as kept within the spread of its rounds.
 // Where it is not kept, and the kernel's own count says that other work took CPUs which were wanted here, nothing can be told.
+// What stops a machine without being counted is over the next time: a promise is broken that is not kept at any of three.
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
@@ -41,6 +42,32 @@ const schedule: Schedule = {
 };
 
 test("following compare's advice on the example application beats the default by the factor that it promised", async (t) => {
+  let broken = "";
+  for (let turn = 1; turn <= turns; turn++) {
+    const { isKept, text, disturbedBy } = await holdToPromise(t);
+    t.diagnostic(text);
+    if (isKept) return;
+    if (disturbedBy > mostOthersCpus) {
+      t.skip(`${text}; other work used ${disturbedBy.toFixed(1)} of the CPUs that were wanted here`);
+      return;
+    }
+    broken = text;
+  }
+  assert.fail(broken);
+});
+
+/** How often a promise that is not kept is held against a measurement anew. */
+const turns = 3;
+
+interface Held {
+  readonly isKept: boolean;
+  /** What was promised and what was seen. */
+  readonly text: string;
+  /** The most CPUs that other work took from a measurement that this rests on. */
+  readonly disturbedBy: number;
+}
+
+async function holdToPromise(t: TestContext): Promise<Held> {
   const cwd = folderWith(t, {});
   const { signal } = new AbortController();
   let configs = 0;
@@ -62,8 +89,10 @@ test("following compare's advice on the example application beats the default by
   const advice = advise(run);
   const lanes = [{ match: computes, model: "sync", workers: 2 }];
   const isRight = advice?.model === "async" && isDeepStrictEqual(advice.lanes, lanes);
-  if (!isRight && skipsWhenDisturbed(t, [...run.measurements])) return;
-  assert.ok(isRight && advice !== null, `the advice is right: ${JSON.stringify(advice)}`);
+  if (!isRight || advice === null) {
+    const disturbedBy = disturbanceOf(run.measurements);
+    return { isKept: false, text: `the advice is not the right one: ${JSON.stringify(advice)}`, disturbedBy };
+  }
   const [promised] = gainsOn(run);
 
   const written = await writeAdvice(advice.config, { cwd, app });
@@ -84,14 +113,13 @@ test("following compare's advice on the example application beats the default by
   });
   const [seen] = gainsOn({ mixed });
 
-  assert.ok(promised !== undefined && seen !== undefined);
-  t.diagnostic(`promised ${JSON.stringify(promised.factor)}, seen ${JSON.stringify(seen.factor)}`);
-  const beats = promised.factor.median > 1 && seen.factor.median > 1;
-  const isKept = keeps(seen.factor, promised.factor);
-  if (!(beats && isKept) && skipsWhenDisturbed(t, stretchesOf([...run.mixed, ...mixed]))) return;
-  assert.ok(beats, "it beats the default");
-  assert.ok(isKept, "by the factor that was promised");
-});
+  const beats = (promised?.factor.median ?? 0) > 1 && (seen?.factor.median ?? 0) > 1;
+  return {
+    isKept: promised !== undefined && seen !== undefined && beats && keeps(seen.factor, promised.factor),
+    text: `promised ${JSON.stringify(promised?.factor)}, seen ${JSON.stringify(seen?.factor)}`,
+    disturbedBy: disturbanceOf(stretchesOf([...run.mixed, ...mixed])),
+  };
+}
 
 /** What was gained on the route that waits, from the first request on. */
 function gainsOn(run: Pick<CompareRun, "mixed">): Gain[] {
@@ -102,10 +130,7 @@ function stretchesOf(loads: readonly MixedLoad[]): MixedStretch[] {
   return loads.flatMap(({ atStart }) => atStart);
 }
 
-/** Whether other work took CPUs that were wanted: then the test can't tell, and is skipped. */
-function skipsWhenDisturbed(t: TestContext, stretches: readonly Pick<MixedStretch, "othersCpus">[]): boolean {
-  const disturbance = Math.max(...stretches.map(({ othersCpus }) => othersCpus ?? 0));
-  if (disturbance <= mostOthersCpus) return false;
-  t.skip(`other work used ${disturbance.toFixed(1)} of the CPUs that were wanted here`);
-  return true;
+/** How many CPUs that were wanted other work took at most, as the kernel counts. */
+function disturbanceOf(stretches: readonly Pick<MixedStretch, "othersCpus">[]): number {
+  return Math.max(0, ...stretches.map(({ othersCpus }) => othersCpus ?? 0));
 }

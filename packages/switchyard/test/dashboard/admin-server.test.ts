@@ -134,7 +134,7 @@ test("an order is taken from the page alone: with its token, from its own origin
   const origin = url.replace(/\/$/, "");
   const token = /name="switchyard-token" content="([\w-]+)"/.exec((await get(url)).body)?.[1] ?? "";
   assert.ok(token.length >= 32);
-  const pid = (await server.status()).workers[0]?.pid;
+  const pid = (await server.waitForStatus(({ workers }) => workers.length === 1)).workers[0]?.pid;
   const order = (headers: Record<string, string>, options: { body?: string; method?: string; action?: string } = {}) =>
     get(`${url}actions/${options.action ?? "restart"}`, {
       method: options.method ?? "POST",

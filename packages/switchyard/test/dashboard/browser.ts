@@ -24,7 +24,11 @@ let browser: Promise<Browser> | null = null;
 /** Opens a page in a browser that all tests of a file share. `closeBrowser` must be called after them. */
 export async function openPage(t: TestContext, url: string, options: BrowserContextOptions = {}): Promise<Watched> {
   // Chromium's own sandbox can't be set up by root, nor in most containers; the pages are our own.
-  browser ??= chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox", "--disable-dev-shm-usage"] });
+  browser ??= chromium.launch({
+    executablePath: executablePath!,
+    args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    timeout: withinMs,
+  });
   const context = await (await browser).newContext(options);
   t.after(() => context.close());
   const page = await context.newPage();

@@ -78,9 +78,9 @@ test("a worker that is killed is seen to die and to come back", { skip }, async 
 test("requests that were answered before the page was opened are in its charts", { skip }, async (t) => {
   const server = await startServer(t, { app: "plain/app.mjs", args: ["--model", "async", "--no-access-log"] });
   const { page, faults } = await openPage(t, await adminUrl(server));
-  for (let sent = 0; sent < 5; sent++) await server.get("/");
   const chart = page.getByRole("img", { name: /^Requests a second .* answered: now [\d.]+, at most [1-9]/ });
-  await chart.waitFor();
+  // However long a second is on this machine, there is one with as many.
+  while ((await chart.count()) === 0) await server.get("/");
 
   await page.reload();
   await chart.waitFor();

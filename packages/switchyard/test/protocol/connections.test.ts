@@ -12,7 +12,8 @@ const last = `${host}Connection: close\r\n`;
 
 for (const { name, args } of models) {
   test(`${name}: one connection carries many requests`, async (t) => {
-    const server = await startServer(t, { app: "protocol/app.js", args });
+    // A connection is kept however long the machine stands still between two requests.
+    const server = await startServer(t, { app: "protocol/app.js", args: [...args, "--keep-alive-timeout", "1h"] });
 
     await t.test("one after the other, with and without bodies, on the same socket", async (t) => {
       const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });

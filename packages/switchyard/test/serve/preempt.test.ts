@@ -22,7 +22,7 @@ test("with --preempt, a request that computes without end does not hold up the o
 });
 
 test("with --preempt, a request that computes for --run-timeout is ended and answered 504, and the others go on", async (t) => {
-  const args = ["--model", "greenlet", "--workers", "1", "--preempt", "2ms", "--run-timeout", "100ms"];
+  const args = ["--model", "greenlet", "--workers", "1", "--preempt", "2ms", "--run-timeout", "400ms"];
   const server = await startServer(t, { app: "hog/endless.mjs", args });
   const before = await server.status();
   const waits = server.get("/waits");
@@ -35,7 +35,7 @@ test("with --preempt, a request that computes for --run-timeout is ended and ans
   assert.equal((await server.get("/quick")).body, "quick");
   for (const answer of await Promise.all(overdue)) {
     assert.equal(answer.status, 504);
-    assert.match(answer.body, /did not answer within 100 ms/);
+    assert.match(answer.body, /did not answer within 400 ms/);
   }
   for (const path of paths) {
     const line = await server.waitForLine((line) => line.level === "error" && line.path === path);
