@@ -88,7 +88,7 @@ export function parkUntil(
 ): boolean {
   const task = taskFor(caller);
   checkOptions(options);
-  const waiter = new Waiter(task, caller.name);
+  const waiter = new Waiter(task, `${caller.name}()`);
   const takeBack = arrange(() => void waiter.wake());
   try {
     return (isUnbounded(options) ? waiter.park() : parkWithin(waiter, options)) !== timeoutPassed;

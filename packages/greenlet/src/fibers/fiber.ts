@@ -36,6 +36,8 @@ class FiberGreenlet extends Greenlet {
   constructor(fiber: FiberObject, body: () => void, name: string) {
     super(body, name);
     this.fiber = fiber;
+    // Fibers that nobody runs to their end are usual, and node-fibers says nothing of them.
+    this.unref();
   }
 }
 

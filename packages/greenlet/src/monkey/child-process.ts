@@ -120,7 +120,7 @@ function run(task: Task, { file, args, options }: Command): Result | null {
     signal: _,
     ...spawnOptions
   } = options as Options & { signal?: unknown };
-  const waiter = new Waiter(task);
+  const waiter = new Waiter(task, `the child process ${JSON.stringify(file)}`);
   const child = start(file, args, spawnOptions);
   if (child === null) return null;
   let failure: Error | undefined;

@@ -50,10 +50,11 @@ type Callback = (error: unknown, ...values: unknown[]) => void;
  */
 export function waitForCallback(
   task: Task,
+  waitsFor: string,
   start: (done: Callback) => void,
   abandon?: (value: unknown) => void,
 ): unknown[] | Refused {
-  const waiter = new Waiter(task);
+  const waiter = new Waiter(task, waitsFor);
   try {
     start((error, ...values) => {
       const isInTime = isWithoutFrames(error)
@@ -89,7 +90,12 @@ export function cooperative(original: LibraryFunction, form: CooperativeForm): L
     const task = cooperatingTask();
     if (task === null || form.keepsOriginal?.(args)) return original.apply(this, args);
     try {
-      const values = waitForCallback(task, (done) => form.twin.call(this, ...args, done), form.abandon);
+      const values = waitForCallback(
+        task,
+        `${original.name}()`,
+        (done) => form.twin.call(this, ...args, done),
+        form.abandon,
+      );
       if (values instanceof Refused) return original.apply(this, args);
       return form.result ? form.result(values) : values[0];
     } catch (error) {

@@ -57,6 +57,7 @@ test("a greenlet that is parked when there is nothing left to do is told of, and
     ["awaited", 13, "", true],
     ["worker", 0, "", true],
     ["unref", 0, "", false],
+    ["fiber", 0, "", false],
     ["exit", 3, "", false],
     ["exitBeforeExit", 4, "", false],
     ["throwBeforeExit", 1, "", false],
