@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
+import { mayBeReset } from "../harness/connections.ts";
 import { startServer } from "../harness/server.ts";
 
 const clients = 700;
@@ -25,10 +26,9 @@ test("connections that a stopped worker does not accept are kept, more than Node
   t.after(goOn);
   const { hostname, port } = new URL(server.url);
   for (let client = 0; client < clients; client++) {
-    const socket = connect(Number(port), hostname);
-    t.after(() => socket.destroy());
     // What becomes of it once it is connected is nothing to this test.
-    socket.on("error", () => {});
+    const socket = mayBeReset(connect(Number(port), hostname));
+    t.after(() => socket.destroy());
     await once(socket, "connect");
   }
   goOn();
