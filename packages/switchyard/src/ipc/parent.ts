@@ -52,6 +52,9 @@ export async function connectToParent(): Promise<Parent> {
 
 function connectFromProcess(): Promise<Parent> {
   process.once("disconnect", () => process.exit(0));
+  const { send } = process;
+  // Under plain Node a program has none. What programs send (PM2's `ready`, a report) could be taken for a worker's word.
+  Reflect.deleteProperty(process, "send");
   return new Promise((resolve) => {
     let parent: Parent | null = null;
     const onSignal = (signal: NodeJS.Signals) => {
@@ -70,8 +73,8 @@ function connectFromProcess(): Promise<Parent> {
         onConnections: () => {},
         send: (reply, connection) =>
           new Promise((sent) => {
-            if (process.send === undefined || !process.connected) sent();
-            else process.send(reply, connection, undefined, () => sent());
+            if (send === undefined || !process.connected) sent();
+            else Reflect.apply(send, process, [reply, connection, undefined, () => sent()]);
           }),
         hold: () => process.channel?.ref(),
         release: () => process.channel?.unref(),

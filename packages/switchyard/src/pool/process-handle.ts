@@ -77,7 +77,7 @@ export class ProcessHandle implements WorkerHandle {
     this.#watchFd = firstChannel + channelCount;
     this.#readReports();
     this.#child.on("message", (message, handle: unknown) => {
-      // Applications may call process.send() themselves (PM2's `ready`): what is not ours is left alone.
+      // What is not ours is left alone: a program may write to the descriptor of the channel.
       if (!isFromWorker(message)) return;
       if (message.type === "processes") this.#ownWorkers = message.pids;
       // What comes with it can only be what a worker sent with it.
