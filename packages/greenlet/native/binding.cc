@@ -6,8 +6,9 @@
 //   open(backend, stackBytes, processStacks, ownStackBytes) -> boolean; false: Node's callback-scope count was not found, and nothing
 //                                may be parked; at most `processStacks` stacks will live in the process at once
 //   create(body)              -> index of a new stack; -1: that many live, or the machine gives no more threads or memory
-//   resume(index)             -> true when the stack has ended and is freed, "overLimit" when that was by the limit; "preempted"
+//   resume(index)             -> true when the stack has ended and is freed, "overLimit" or "killed" when it was ended for that; "preempted"
 //                when its slice was over
+//   endWhenInterrupted(index, ends) (script_stack.h)
 //   park(keepAsyncContext, evenPinned) -> false when refused (script_stack.h)
 //   whatPins()                -> { microtask, callbackScope, native: "", "node", "sqlite", "addon" or "otherStack", file }
 //   lookAtFrames()            has every wait look for what pins it, from now on (hub.h)
@@ -129,10 +130,20 @@ void Resume(const Arguments& arguments) {
     case ScriptStack::Outcome::kOverLimit:
       hub->Remove(index);
       return arguments.GetReturnValue().Set(Text(hub->isolate(), "overLimit"));
+    case ScriptStack::Outcome::kKilled:
+      hub->Remove(index);
+      return arguments.GetReturnValue().Set(Text(hub->isolate(), "killed"));
     case ScriptStack::Outcome::kEnded:
       hub->Remove(index);
       return arguments.GetReturnValue().Set(true);
   }
+}
+
+void EndWhenInterrupted(const Arguments& arguments) {
+  const int index = arguments[0]->IsInt32() ? arguments[0].As<v8::Int32>()->Value() : -1;
+  ScriptStack* const stack = HubOf(arguments)->At(index);
+  if (stack == nullptr) return ThrowMisuse(arguments.GetIsolate(), "endWhenInterrupted(index, ends) of a stack that is there");
+  stack->EndWhenInterrupted(arguments[1]->IsTrue());
 }
 
 /** Switches stacks. */
@@ -370,6 +381,7 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("open", Open);
   add("create", Create);
   add("resume", Resume);
+  add("endWhenInterrupted", EndWhenInterrupted);
   add("park", Park);
   add("whatPins", WhatPins);
   add("lookAtFrames", LookAtFrames);

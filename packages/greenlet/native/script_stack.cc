@@ -53,7 +53,7 @@ ScriptStack::Outcome ScriptStack::Resume() {
   hub_->ticker().Switched(resumer != nullptr);
   SetAsyncContext(isolate, async_context);
   if (state_ != State::kEnded) return is_preempted_ ? Outcome::kPreempted : Outcome::kParked;
-  if (is_over_limit_) return Outcome::kOverLimit;
+  if (is_being_ended_) return ends_when_interrupted_ ? Outcome::kKilled : Outcome::kOverLimit;
   if (terminated_) isolate->TerminateExecution();
   if (!error_.IsEmpty()) isolate->ThrowException(error_.Get(isolate));
   return Outcome::kEnded;
@@ -62,12 +62,13 @@ ScriptStack::Outcome ScriptStack::Resume() {
 bool ScriptStack::Park(Keep keep, Pinned pinned) {
   v8::Isolate* isolate = hub_->isolate();
   // V8 is about to end it, and would end the next greenlet on this stack instead.
-  if (is_over_limit_ || RunsMicrotask()) return false;
+  if (is_being_ended_ || RunsMicrotask()) return false;
   if (pinned == Pinned::kRefuse && MayBePinned()) return false;
   v8::Local<AsyncContext> async_context;
   if (keep == Keep::kAsyncContext) async_context = GetAsyncContext(isolate);
   ran_ = {};
   resumed_ = {};
+  ends_when_interrupted_ = false;
   SwitchBack();
   if (keep == Keep::kAsyncContext) SetAsyncContext(isolate, async_context);
   return true;
@@ -77,8 +78,11 @@ void ScriptStack::Preempt(Ticker::Clock::time_point since) {
   v8::Isolate* isolate = hub_->isolate();
   const auto ran = ran_ + (Ticker::Clock::now() - (resumed_ == Ticker::Clock::time_point{} ? since : resumed_));
   if (hub_->run_limit.count() != 0 && ran >= hub_->run_limit) {
-    if (!is_over_limit_) hub_->counts.over_limit++;
-    is_over_limit_ = true;
+    if (!is_being_ended_) {
+      hub_->counts.over_limit++;
+      ends_when_interrupted_ = false;
+    }
+    is_being_ended_ = true;
     return isolate->TerminateExecution();
   }
   // Armed while this greenlet ran, it can't tell which async scopes are its own until it is resumed.
@@ -86,6 +90,10 @@ void ScriptStack::Preempt(Ticker::Clock::time_point since) {
   if (refusal != Refusal::kNone) {
     hub_->counts.refusals[static_cast<size_t>(refusal)]++;
     return;
+  }
+  if (ends_when_interrupted_) {
+    is_being_ended_ = true;
+    return isolate->TerminateExecution();
   }
   hub_->counts.preemptions++;
   ran_ = ran;
@@ -198,7 +206,7 @@ void ScriptStack::CallBody() {
   if (terminated_) {
     isolate->CancelTerminateExecution();
     // A termination runs no `finally`, in which Node would have closed the scopes that it opened.
-    if (is_over_limit_ && own_async_id_ != 0) hub_->async_scopes->Leave(own_async_id_);
+    if (is_being_ended_ && own_async_id_ != 0) hub_->async_scopes->Leave(own_async_id_);
   } else {
     error_.Reset(isolate, failure.Exception());
   }

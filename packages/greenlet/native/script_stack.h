@@ -27,10 +27,10 @@ class ScriptStack final : private StackBody {
   /** False when the machine gives no more threads or memory. */
   bool Allocate(Backend backend, size_t bytes, StackHost* host);
 
-  enum class Outcome { kParked, kEnded, kPreempted, kOverLimit };
+  enum class Outcome { kParked, kEnded, kPreempted, kOverLimit, kKilled };
   /**
    * Switches to this stack. Runs JavaScript until it parks or ends. Rethrows here what ended it, and the termination of the
-   * isolate; not the termination by the limit, which is this stack's alone.
+   * isolate; not the termination by the limit or by EndWhenInterrupted, which are this stack's alone.
    */
   Outcome Resume();
 
@@ -54,7 +54,7 @@ class ScriptStack final : private StackBody {
 
   /**
    * Called on this stack, in an interrupt: switches back to whoever resumed it, where the policy allows it. Has V8 end
-   * the greenlet instead when it has run for the limit since it last waited. Counts what it does.
+   * the greenlet instead when it has run for the limit since it last waited, or after EndWhenInterrupted. Counts what it does.
    *
    * @param since When this turn of it began.
    */
@@ -64,6 +64,12 @@ class ScriptStack final : private StackBody {
   bool HasNativeCaller() const;
   /** Whether this stack is inside a callback of Node's, which lets promises settle when it returns. Called on this stack. */
   bool IsInCallbackScope() const;
+
+  /**
+   * Has V8 end the greenlet instead of parking it, when it is interrupted next before it waits. Does nothing to a greenlet
+   * that was not parked by an interrupt. `false` takes it back.
+   */
+  void EndWhenInterrupted(bool ends) { ends_when_interrupted_ = ends && is_preempted_; }
 
   State state() const { return state_; }
   /** Its frames, while it is parked. */
@@ -89,7 +95,9 @@ class ScriptStack final : private StackBody {
   State state_ = State::kFresh;
   bool terminated_ = false;
   bool is_preempted_ = false;
-  bool is_over_limit_ = false;
+  /** V8 has been told to end the greenlet on this stack, and no other. */
+  bool is_being_ended_ = false;
+  bool ends_when_interrupted_ = false;
   /** How long the greenlet has run since it last waited, up to its last preemption. */
   Ticker::Clock::duration ran_{0};
   Ticker::Clock::time_point resumed_{};

@@ -44,6 +44,7 @@ void Ticker::Start() {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   std::lock_guard lock(mutex_);
+  has_new_period_ = true;
   wake_.notify_one();
 }
 
@@ -72,8 +73,9 @@ void Ticker::Run() {
     if (is_asleep_ || !is_on()) {
       wake_.wait(lock, [this] { return is_stopping_ || (!is_asleep_ && is_on()); });
     } else {
-      wake_.wait_for(lock, Tick(), [this] { return is_stopping_; });
+      wake_.wait_for(lock, Tick(), [this] { return is_stopping_ || has_new_period_; });
     }
+    has_new_period_ = false;
     if (!is_stopping_ && is_on()) Look(Clock::now());
   }
 }

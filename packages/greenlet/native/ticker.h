@@ -74,6 +74,8 @@ class Ticker {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool is_stopping_ = false;
+  /** A long wait for the period before is not waited out. */
+  bool has_new_period_ = false;
   std::thread thread_;
 
   // The thread's own.

@@ -28,6 +28,7 @@ export interface Binding {
   create(body: () => void): number;
   resume(index: number): StackEnding | undefined;
   park(keepAsyncContext: boolean, evenPinned: boolean): boolean;
+  endWhenInterrupted?(index: number, ends: boolean): void;
   whatPins(): {
     readonly microtask: boolean;
     readonly callbackScope: boolean;
@@ -55,8 +56,10 @@ export interface Binding {
   popAsyncScope?(asyncId: number): boolean;
 }
 
-/** How a stack was left, other than by parking: it has ended, its slice was over, or it ended by the limit. */
-export type StackEnding = true | "preempted" | "overLimit";
+/** How a stack was left, other than by parking: it has ended, its slice was over, or it was ended. */
+export type StackEnding = true | "preempted" | EndedBy;
+/** Why V8 has ended a greenlet: it ran over the limit, or was killed and did not wait. */
+export type EndedBy = "overLimit" | "killed";
 
 /** Why a greenlet whose slice was over went on: what was on its stack. */
 export type PreemptionRefusal =

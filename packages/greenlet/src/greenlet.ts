@@ -9,12 +9,13 @@
 // Greenlets know nothing of servers.
 
 import { type InspectOptions, inspect } from "node:util";
+import type { EndedBy } from "./addon.ts";
 import { Ending } from "./ending.ts";
 import { withoutOwnFrames } from "./error-frames.ts";
 import { type AnyFunction, GreenletError, GreenletExit } from "./errors.ts";
 import { hubLimits, type Link } from "./limits.ts";
 import { overRunLimit } from "./preemption.ts";
-import { framesOf, runningTask, startTask, type Wakeable } from "./switching.ts";
+import { endWhenInterrupted, framesOf, runningTask, startTask, type Wakeable } from "./switching.ts";
 import { isThenable } from "./thenable.ts";
 import { startTimer } from "./timer.ts";
 import { isUnderTimeLimit } from "./vm-time-limits.ts";
@@ -54,6 +55,8 @@ export class Greenlet<T = unknown> extends Ending<T> {
   #controller: AbortController | null = null;
   #locals: Map<unknown, unknown> | null = null;
   #wasKilled = false;
+  /** The kill that came while an interrupt had parked it, until it is thrown. */
+  #unseenKill: { readonly reason: unknown } | null = null;
   #isExpectedToEnd = true;
 
   /** A greenlet that runs `body` once `start()` is called. Inherits the AsyncLocalStorage stores of this moment. */
@@ -187,7 +190,9 @@ export class Greenlet<T = unknown> extends Ending<T> {
 
   /**
    * Ends it: one that has not started never runs; in a parked one, `reason` is thrown from where it waits; the current
-   * one throws `reason` at once; one that has started the current one gets it at its next wait. Only the first kill counts.
+   * one throws `reason` at once; one that has started the current one, or was interrupted, gets it at its next wait. One that was
+   * interrupted, and is so again before it waits, ends there, and none of its `catch` and `finally` runs. Only the first kill
+   * counts.
    *
    * @param reason What is thrown. Default: a new `GreenletExit`, which counts as success.
    * @returns Whether it has ended.
@@ -253,8 +258,8 @@ export class Greenlet<T = unknown> extends Ending<T> {
   }
 
   /** @internal */
-  override leftStackByLimit(): void {
-    this.#finish(true, overRunLimit(this.name));
+  override leftStackByForce(why: EndedBy): void {
+    this.#finish(true, why === "killed" ? this.#unseenKill?.reason : overRunLimit(this.name));
   }
 
   /** What console.log shows: who it is and how it stands. */
@@ -279,6 +284,10 @@ export class Greenlet<T = unknown> extends Ending<T> {
     if (this.#interrupts === null) return;
     const reason = this.#interrupts.shift();
     if (this.#interrupts.length === 0) this.#interrupts = null;
+    if (reason === this.#unseenKill?.reason) {
+      this.#unseenKill = null;
+      endWhenInterrupted(this, false);
+    }
     throw reason;
   }
 
@@ -334,6 +343,9 @@ export class Greenlet<T = unknown> extends Ending<T> {
     // A promise that the body has returned is abandoned.
     if (this.bodyEnded) this.#finish(true, reason);
     else this.interrupt(reason);
+    if (this.#state !== "running" || this.bodyEnded) return;
+    this.#unseenKill = { reason };
+    endWhenInterrupted(this, true);
   }
 
   #finish(hasFailed: boolean, outcome: unknown): void {

@@ -8,7 +8,7 @@
 //   (no stack) ───► on a stack ─────► runs (is `current`) ────► parked in `park()` ─────► runs ... ──► body ends ──► pool
 
 import { AsyncResource, executionAsyncId } from "node:async_hooks";
-import { addon, type Binding, type StackEnding } from "./addon.ts";
+import { addon, type Binding, type EndedBy, type StackEnding } from "./addon.ts";
 import { type AsyncScope, leaveScopes, returnToScopes } from "./async-scopes.ts";
 import { GreenletError } from "./errors.ts";
 import { judgePin, tellPin } from "./pinning.ts";
@@ -41,8 +41,8 @@ export abstract class Task {
   abstract runBody(): void;
   /** @internal Called on the resumer's stack once the body has ended and the stack is given back. */
   abstract leftStack(): void;
-  /** @internal As `leftStack`, when V8 has ended the body for running over the limit. */
-  abstract leftStackByLimit(): void;
+  /** @internal As `leftStack`, when V8 has ended the body. */
+  abstract leftStackByForce(why: EndedBy): void;
 }
 
 /** What can end a wait from outside. */
@@ -163,19 +163,27 @@ export function enterTask(task: Task): void {
   task.leftStack();
 }
 
+/**
+ * Has a task that an interrupt has parked ended by V8 where it is interrupted next; `false` takes it back. It is not parked
+ * there in the middle of something that may not be interrupted. No `catch` and no `finally` of it runs.
+ */
+export function endWhenInterrupted(task: Task, ends: boolean): void {
+  if (task.runsOn !== null) binding?.endWhenInterrupted?.(task.runsOn.index, ends);
+}
+
 /** What follows when a task has not parked by itself. False when its body has ended all the same. */
 function leaveByForce(task: Task, ending: StackEnding): boolean {
   if (ending === "preempted") {
     preempted.add(task);
     return true;
   }
-  // The limit ends a stack, and so does a worker's termination.
+  // The limit ends a stack, and so do a kill and a worker's termination.
   stacks--;
   if (ending === true || task.bodyEnded) return false;
   task.runsOn = null;
   task.bodyEnded = true;
   task.scope.emitDestroy();
-  task.leftStackByLimit();
+  task.leftStackByForce(ending);
   return true;
 }
 
