@@ -14,8 +14,8 @@ import { descendantsOf } from "../harness/processes.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const megabyte = 1024 * 1024;
-const bodyBytes = 48 * megabyte;
-const limitBytes = 32 * megabyte;
+const bodyBytes = 150 * megabyte;
+const limitBytes = 96 * megabyte;
 const env = { NODE_OPTIONS: `--import ${new URL("../fixtures/memory/collect-often.mjs", import.meta.url).href}` };
 
 for (const { name, args } of models) {
