@@ -252,24 +252,30 @@ test("node:sqlite in a thread: what a database is made of is checked as by the o
 
 test("node:sqlite in a thread: while a greenlet waits for a query, timers and other greenlets run", async (t) => {
   patch(t);
-  const database = new sqlite.DatabaseSync(":memory:");
+  const folder = mkdtempSync(join(tmpdir(), "greenlet-sqlite-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [locking, waiting] = [1, 2].map(
+    () => new sqlite.DatabaseSync(join(folder, "data.db"), { timeout: 600_000 }),
+  ) as [Database, Database];
+  locking.exec(table);
   const order: string[] = [];
+  locking.exec("BEGIN IMMEDIATE");
+  // SQLite waits in it until the other connection's transaction has ended.
   const query = spawnNow(() => {
-    // Counts to some millions: far longer than a turn of the loop.
-    const sql =
-      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000) SELECT max(i) AS m FROM n";
-    assert.equal(database.prepare(sql).get()?.m, 2_000_000);
+    waiting.prepare(insert).run("a", null);
     order.push("query");
-  });
-  spawn(() => {
-    for (let turn = 0; turn < 3; turn++) sleep();
-    order.push("others");
   });
   assert.equal(query.state, "parked");
   assert.match(query.waitsFor, /node:sqlite/);
+  await spawn(() => {
+    for (let turn = 0; turn < 3; turn++) sleep(1);
+    order.push("others");
+    locking.exec("COMMIT");
+  });
   await query;
   assert.deepEqual(order, ["others", "query"]);
-  database.close();
+  locking.close();
+  waiting.close();
 });
 
 test("node:sqlite in a thread: one greenlet's transaction stays its own, until it or the greenlet ends", async (t) => {
