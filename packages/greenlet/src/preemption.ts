@@ -36,10 +36,11 @@ const flagsForLoops = [
 /**
  * Maglev knows what a loop changes only where it has compiled its body once before, which is one optimization. Without it,
  * it takes for granted at each loop's head what stays true whatever the body does. So it was read in, and tried on, these
- * two V8; of another one nothing is known.
+ * two V8; of another one nothing is known. A compilation reads this flag once, as it begins, so that it may be set while
+ * others are under way; --no-maglev-optimistic-peeled-loops, which would do too, is read again and again, and crashes them.
  */
 export function flagsForMaglev(v8: string): string[] {
-  return /^1[34]\.6\./.test(v8) ? ["--no-maglev-optimistic-peeled-loops"] : ["--no-maglev", "--no-maglev-osr"];
+  return /^1[34]\.6\./.test(v8) ? ["--no-maglev-loop-peeling"] : ["--no-maglev", "--no-maglev-osr"];
 }
 
 const longestMs = 60 * 60 * 1000;

@@ -22,7 +22,7 @@ for (const { name, when, nodeArgs } of runs) {
 }
 
 test("Maglev stays on in the versions of V8 in which it was tried, and in no other", () => {
-  assert.deepEqual(flagsForMaglev("13.6.233.17-node.56"), ["--no-maglev-optimistic-peeled-loops"]);
-  assert.deepEqual(flagsForMaglev("14.6.202.34-node.34"), ["--no-maglev-optimistic-peeled-loops"]);
+  assert.deepEqual(flagsForMaglev("13.6.233.17-node.56"), ["--no-maglev-loop-peeling"]);
+  assert.deepEqual(flagsForMaglev("14.6.202.34-node.34"), ["--no-maglev-loop-peeling"]);
   for (const other of ["13.7.1", "14.5.2", "15.0.3"]) assert.equal(flagsForMaglev(other)[0], "--no-maglev");
 });
