@@ -8,7 +8,8 @@
 //                  ───────── released ──►         opens its own, says that it serves
 //   drains, ends                                  goes on
 //
-// A successor that ends before it is ready changes nothing: this server goes on.
+// A successor that ends before it is ready changes nothing: this server goes on. A server that is told to stop meanwhile
+// stops its successor too.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { isMove, type Move } from "../auto/policy.ts";
@@ -61,7 +62,7 @@ export function takeHandover(): Handover | null {
 
 export interface Successor {
   readonly pid: number;
-  /** Lets it have what only one server can have. */
+  /** Lets it have what only one server can have. From then on it is on its own. */
   release(learned: Learned): void;
 }
 
@@ -71,18 +72,23 @@ export interface SuccessorParts {
   readonly withinMs: number;
   /** What its environment has besides that of this process. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Aborted when this server is told to stop: a successor that has not been released stops too. */
+  readonly stopped: AbortSignal;
 }
 
 /**
  * Starts a successor. Resolves when it serves.
  *
- * @throws {SwitchyardError} `SY_HANDOVER` when it ends, or is not ready in time, and then it is ended.
+ * @throws {SwitchyardError} `SY_HANDOVER` when it ends, or is not ready in time, and then it is ended; `SY_STOPPING` when it
+ * has ended because this server is told to stop.
  */
-export function startSuccessor({ fd, withinMs, environment }: SuccessorParts): Promise<Successor> {
+export function startSuccessor({ fd, withinMs, environment, stopped }: SuccessorParts): Promise<Successor> {
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: ["ignore", "inherit", "inherit", "ipc", fd],
     env: { ...process.env, ...environment, [variable]: String(process.pid) },
   });
+  const stop = () => void child.kill("SIGTERM");
+  stopped.addEventListener("abort", stop);
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => {
       reject(failed(`was not ready after ${withinMs} ms`));
@@ -91,11 +97,18 @@ export function startSuccessor({ fd, withinMs, environment }: SuccessorParts): P
     child.once("error", (error) => reject(failed(`could not be started (${error.message})`)));
     child.once("exit", (code, signal) => {
       clearTimeout(late);
-      reject(failed(`ended with ${signal ?? `exit code ${code}`} before it was ready`));
+      if (stopped.aborted) reject(stoppedMeanwhile());
+      else reject(failed(`ended with ${signal ?? `exit code ${code}`} before it was ready`));
     });
     child.once("message", () => {
       clearTimeout(late);
-      resolve({ pid: child.pid ?? -1, release: (learned) => release(child, learned) });
+      // It may have been ready before it heard that it is to stop: then it ends, and that is waited for.
+      if (stopped.aborted) return;
+      const released = (learned: Learned) => {
+        stopped.removeEventListener("abort", stop);
+        release(child, learned);
+      };
+      resolve({ pid: child.pid ?? -1, release: released });
     });
   });
 }
@@ -104,6 +117,14 @@ function release(child: ChildProcess, learned: Learned): void {
   // It hears of our end too, if it comes before this.
   child.send({ word: "released" satisfies Word, ...learned }, () => {});
   child.unref();
+}
+
+/** Why a server that is told to stop is not replaced. */
+export function stoppedMeanwhile(): SwitchyardError {
+  return new SwitchyardError("SY_STOPPING", {
+    saw: "The server was told to stop while another was to take its place, which has stopped too.",
+    fix: "Start it anew, or leave out the stop.",
+  });
 }
 
 /** A predecessor of another version may say something else, or nothing. */

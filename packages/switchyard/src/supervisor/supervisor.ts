@@ -29,7 +29,7 @@ import { ConnectionDesk } from "./connection-desk.ts";
 import { Deaths } from "./deaths.ts";
 import { Exclusive, type ExclusiveParts } from "./exclusive.ts";
 import { Figures } from "./figures.ts";
-import { type Handover, startSuccessor, successorFd, takeHandover } from "./handover.ts";
+import { type Handover, startSuccessor, stoppedMeanwhile, successorFd, takeHandover } from "./handover.ts";
 import { LanePool } from "./lane-pool.ts";
 import { type LastWatch, startLastWatch } from "./last-watch.ts";
 import { adoptListeningSocket, bindListeningSocket, type ListeningSocket } from "./listening-socket.ts";
@@ -103,6 +103,10 @@ class Supervisor implements ServerControl {
   readonly #connections: ConnectionDesk;
   readonly #steering: Steering;
   #phase: Phase = "starting";
+  /** Aborted when the server is told to stop. */
+  readonly #stopped = new AbortController();
+  /** Until a successor has taken over, or could not. */
+  #handingOver: Promise<void> = Promise.resolve();
   readonly #figures = new Figures<Member>();
   readonly #startedAtMs = wallMs();
   readonly #deaths = new Deaths();
@@ -222,7 +226,9 @@ class Supervisor implements ServerControl {
         void this.#steering.scaleBy(processes).catch((error) => this.#logFailure("Scaling", error)),
       // Its outcome is in the log.
       reopenLogs: () => void errorIn(() => this.reopenLogs()),
-      handOver: () => void this.#handOver().catch((error) => this.#logFailure("Replacing the server", error)),
+      handOver: () => {
+        this.#handingOver = this.#handOver().catch((error) => this.#logFailure("Replacing the server", error));
+      },
     });
     let lateWatch: NodeJS.Timeout | undefined;
     try {
@@ -422,6 +428,7 @@ class Supervisor implements ServerControl {
 
   #stop(how: "graceful" | "quick", signal: NodeJS.Signals | null): void {
     const { lameDuckMs } = this.#steering.now.settings;
+    this.#stopped.abort();
     this.#parts.service.stopping();
     if (how === "quick" || lameDuckMs === 0) {
       this.#drain(how, signal);
@@ -447,7 +454,7 @@ class Supervisor implements ServerControl {
       { signal, withinMs },
       `${signal ?? "Told to stop"}: no new requests; ending when those in flight are answered, in ${withinMs} ms at the latest.`,
     );
-    void this.#stopAll(withinMs, false).then(() => {
+    void Promise.all([this.#stopAll(withinMs, false), this.#handingOver]).then(() => {
       log.info({}, "Stopped.");
       this.#resolveEnd(this.#exitCode);
     });
@@ -470,8 +477,10 @@ class Supervisor implements ServerControl {
         fd: socket.fd,
         withinMs: settings.startTimeoutMs + successorGraceMs,
         environment: service.successorEnvironment,
+        stopped: this.#stopped.signal,
       });
       await service.succeeded(successor.pid);
+      if (this.#stopped.signal.aborted) throw stoppedMeanwhile();
       this.#phase = "draining";
       this.#exclusive.close();
       socket.close();

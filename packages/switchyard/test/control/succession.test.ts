@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { folderOf } from "../harness/folder.ts";
 import { startLoad } from "../harness/load.ts";
-import { isAlive, waitUntilEnded } from "../harness/processes.ts";
+import { descendantsOf, isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { type LogLine, startServer, type TestServer } from "../harness/server.ts";
 
 const models = { hybrid: ["--model", "hybrid", "--workers", "2"], sync: ["--model", "sync", "--workers", "2"] };
@@ -84,6 +84,33 @@ for (const [model, args] of Object.entries(models)) {
     assert.equal((await server.status()).phase, "serving");
     assert.equal(await server.stop(), 0);
   });
+}
+
+test("a server that is told to stop while its successor starts stops that too", async (t) => {
+  const hold = join(folderOf(t), "hold");
+  const server = await startServer(t, {
+    app: "held-start/app.mjs",
+    args: ["--model", "async", "--start-timeout", "10m"],
+    env: { HOLD_START: hold },
+  });
+  const before = descendantsOf(server.pid);
+  writeFileSync(hold, "");
+  server.child.kill("SIGUSR2");
+  // The successor, and its worker, which loads the application.
+  const successors = await appearedBelow(server.pid, before, 2);
+  assert.equal(await server.stop(), 0);
+  await waitUntilEnded([...before, ...successors]);
+  const { saw } = await server.waitForLine(({ code }) => code === "SY_STOPPING");
+  assert.match(String(saw), /told to stop while another was to take its place/);
+});
+
+/** Resolves when so many processes are below `pid` that were not there before. */
+async function appearedBelow(pid: number, before: readonly number[], count: number): Promise<number[]> {
+  for (;;) {
+    const appeared = descendantsOf(pid).filter((each) => !before.includes(each));
+    if (appeared.length >= count) return appeared;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** Binds a socket and a socket for notices as systemd does, and becomes the server: the pid stays. */

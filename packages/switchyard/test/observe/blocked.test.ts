@@ -203,7 +203,9 @@ function start(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<TestServer> {
-  return startServer(t, { app, args: [...args, "--no-access-log", "--blocked-threshold", "200ms"], env });
+  // When the test has killed the server, its workers have as long to answer what they are stuck in.
+  const drain = ["--drain-timeout", "1s"];
+  return startServer(t, { app, args: [...args, "--no-access-log", "--blocked-threshold", "200ms", ...drain], env });
 }
 
 function isUnknown({ isNative, stack }: BlockedReport): boolean {
