@@ -30,10 +30,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <iterator>
 #include <mutex>
 #include <vector>
+
+#include "no_signals.h"
 
 namespace switchyard {
 
@@ -122,21 +123,6 @@ class Identity {
   void* thread_pointer_ = nullptr;
   /** Cleared by the kernel, which then wakes who waits on it. */
   std::atomic<int> lives_{1};
-};
-
-/** Blocks every signal for the calling thread, and so for the threads that it starts meanwhile. */
-class NoSignals {
- public:
-  NoSignals() {
-    sigset_t every_signal;
-    sigfillset(&every_signal);
-    pthread_sigmask(SIG_SETMASK, &every_signal, &before_);
-  }
-  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  NoSignals(const NoSignals&) = delete;
-
- private:
-  sigset_t before_;
 };
 
 /** All identities of the process that no stack uses. */

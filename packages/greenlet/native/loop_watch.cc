@@ -3,20 +3,17 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
+
+#include "no_signals.h"
 
 namespace switchyard {
 
 LoopWatch::LoopWatch(v8::Isolate* isolate, v8::Local<v8::Context> context, v8::Local<v8::Function> tell,
                      Settings settings)
     : isolate_(isolate), context_(isolate, context), tell_(isolate, tell), settings_(std::move(settings)) {
-  // Signals are for the threads that were there before: a handler here would be a surprise to Node.
-  sigset_t every_signal, before;
-  sigfillset(&every_signal);
-  pthread_sigmask(SIG_SETMASK, &every_signal, &before);
+  const NoSignals no_signals;
   thread_ = std::thread([this] { Run(); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void LoopWatch::Stop() {

@@ -1,7 +1,8 @@
 #include "ticker.h"
 
 #include <algorithm>
-#include <csignal>
+
+#include "no_signals.h"
 
 namespace switchyard {
 
@@ -36,12 +37,8 @@ void Ticker::SetSampling(Microseconds period) {
 void Ticker::Start() {
   is_on_ = slice() != Microseconds{0} || sampling_.load() != Microseconds{0};
   if (is_on() && !thread_.joinable()) {
-    // Signals are for the threads that were there before: a handler here would be a surprise to Node.
-    sigset_t every_signal, before;
-    sigfillset(&every_signal);
-    pthread_sigmask(SIG_SETMASK, &every_signal, &before);
+    const NoSignals no_signals;
     thread_ = std::thread([this] { Run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
   std::lock_guard lock(mutex_);
   has_new_period_ = true;
