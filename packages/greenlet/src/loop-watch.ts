@@ -2,6 +2,7 @@
 // the stack of what holds it. Has nothing to do with greenlets but the addon, and loads no more of this package.
 
 import { loadBinding } from "./load-binding.ts";
+import { loadedApi } from "./shared-api.ts";
 
 export interface LoopWatchOptions {
   /**
@@ -21,7 +22,7 @@ export interface LoopWatchOptions {
   readonly nativeLine: string;
   /**
    * Called in the middle of what holds the loop, in its async context, when V8 takes interrupts: at back-edges of loops, at
-   * calls, and when native code returns. It must not wait.
+   * calls, and when native code returns. What it calls does not suspend a greenlet that it finds itself in.
    */
   readonly tell: (heldMs: number, wasNative: boolean) => void;
 }
@@ -29,8 +30,14 @@ export interface LoopWatchOptions {
 /** @returns whether the loop is watched from now on: not where the addon can't be loaded. */
 export function watchLoop(options: LoopWatchOptions): boolean {
   const { beats, lookEveryMs, againAfter, nativeAfterMs, fd, nativeLine, tell } = options;
+  // If a patched function suspended the greenlet here, the loop would go round, and nothing would hold it.
+  const tellInPlace = (heldMs: number, wasNative: boolean) => {
+    const api = loadedApi();
+    if (api === undefined) tell(heldMs, wasNative);
+    else api.withoutSwitching(() => tell(heldMs, wasNative));
+  };
   try {
-    loadBinding().watchLoop(beats, lookEveryMs, againAfter, nativeAfterMs, fd, nativeLine, tell);
+    loadBinding().watchLoop(beats, lookEveryMs, againAfter, nativeAfterMs, fd, nativeLine, tellInPlace);
     return true;
   } catch {
     // Greenlets say what is missing, to who wants them.

@@ -13,6 +13,11 @@ interface SharedApi {
 
 const key = Symbol.for("@switchyard/greenlet");
 
+/** The API of the copy that this thread runs, where it has loaded one. */
+export function loadedApi(): Api | undefined {
+  return (globalThis as { [key]?: SharedApi })[key]?.api;
+}
+
 /** The API of the first copy in this thread. One that does not fit is replaced by functions that say so. */
 export function sharedApi(ownApi: Api): Api {
   const version = ownVersion();

@@ -103,3 +103,9 @@ test("two copies of the package in one thread share one hub, and a version that 
   assertEnded(ending, 0);
   assert.equal(ending.stdout, "shared\nERR_VERSION_CONFLICT\n");
 });
+
+test("what is told of a held loop, in the middle of a greenlet, does not let the loop go round", async () => {
+  const ending = await runFixture("watched.ts");
+  assertEnded(ending, 0);
+  assert.equal(ending.stdout, "watched, 0 turns of the loop meanwhile\ntrue\n");
+});

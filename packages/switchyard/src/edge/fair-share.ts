@@ -18,6 +18,8 @@ export interface ShareLine {
   tell(counts: ConnectionCounts): void;
   /** Gives a connection away, or says that there was none to give. Resolves when it has left this process. */
   handOver(to: number, connection: Socket | null): Promise<void>;
+  /** Asks to be told by `settled` when no connection that was handed over is on its way any more. */
+  tellLast(): void;
 }
 
 /** How long a connection waits for another loop, in milliseconds, should the supervisor not answer. */
@@ -44,6 +46,7 @@ export class FairShare {
   #lastQuestion = 0;
   /** Nobody has asked how many connections there are here, so there is no other loop. */
   #isAlone = true;
+  readonly #settled = Promise.withResolvers<void>();
 
   /** @param begin Lets the server that accepted it, or another, read the connection. */
   constructor(line: ShareLine, begin: (socket: Socket) => void) {
@@ -113,6 +116,21 @@ export class FairShare {
     this.#fewest = { count: fewest, atMs: nowMs() };
     this.#kept += count;
     this.#startWaiting(count);
+  }
+
+  /**
+   * This loop accepts no more. Resolves when each connection that it has handed over has come to a loop: back to this one, if
+   * the other accepts no more either, so it must not end before.
+   */
+  end(): Promise<void> {
+    this.keepAll();
+    if (this.#isAlone) return Promise.resolve();
+    this.#line.tellLast();
+    return this.#settled.promise;
+  }
+
+  settled(): void {
+    this.#settled.resolve();
   }
 
   /** Begins what waits, because nobody says what to do, or this loop takes no more. */

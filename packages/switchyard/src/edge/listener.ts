@@ -195,8 +195,7 @@ export class Listener {
       this.#isDraining = true;
       // node:http's own close() would end idle connections first.
       const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
-      this.#drained = closed.then(() => this.#whenNoneAdopted());
-      this.fairShare?.keepAll();
+      this.#drained = Promise.all([closed, this.fairShare?.end()]).then(() => this.#whenNoneAdopted());
       for (const session of this.#sessions.keys()) goAwayInOrder(session);
       for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
     }

@@ -103,7 +103,9 @@ export type ToLoopOfMany =
   /** Begin as many of those that wait; the loop with the fewest has this many. */
   | { readonly type: "keepConnections"; readonly count: number; readonly fewest: number }
   /** Comes with a connection that another loop has accepted; between threads it is in the message. */
-  | { readonly type: "takeConnection"; readonly connection?: Socket };
+  | { readonly type: "takeConnection"; readonly connection?: Socket }
+  /** Every connection that this loop has handed over is another's by now, or has come back to it before this. */
+  | { readonly type: "noneOnTheWay" };
 
 /** The connections of a loop. */
 export interface ConnectionCounts {
@@ -152,6 +154,8 @@ export type FromWorker =
   | ({ readonly type: "connections" } & ConnectionCounts)
   /** Comes with a connection for another loop, or without one where its client has left; from a thread it is in the message. */
   | { readonly type: "handOver"; readonly to: number; readonly connection?: Socket }
+  /** It hands over no more, and wants to hear when none of them is on its way. */
+  | { readonly type: "handedOverLast" }
   | {
       readonly type: "report";
       readonly workers: readonly WorkerSnapshot[];

@@ -176,6 +176,7 @@ function deliver(parent: Parent, message: ToWorker, handle: unknown): void {
     case "giveConnections":
     case "keepConnections":
     case "takeConnection":
+    case "noneOnTheWay":
       parent.onConnections(message, "connection" in message ? message.connection : handle);
       return;
   }

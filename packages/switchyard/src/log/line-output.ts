@@ -5,9 +5,10 @@
 // never torn: not by us, and on a pipe not by other writers, whose kernel takes 4096 bytes in one piece (POSIX, PIPE_BUF).
 // Chunks are ASCII, so their length is their size.
 
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import type SonicBoomModule from "sonic-boom";
+import { writeNow } from "../write-now.ts";
 
 export interface LineOutput {
   /** How long a chunk may be at most. */
@@ -74,7 +75,7 @@ function pipeOutput({ fd, limitBytes }: { fd: number; limitBytes: number }): Lin
   function tryWrite(chunk: string): boolean {
     try {
       // Up to 4096 bytes go whole or not at all, so there is no rest to keep.
-      writeSync(fd, chunk, null, "latin1");
+      writeNow(fd, chunk, null, "latin1");
       return true;
     } catch (error) {
       if (isErrno(error, "EAGAIN")) return false;
@@ -177,7 +178,7 @@ function threadPoolOutput(options: { fd: number; limitBytes: number; chunkBytes:
       // While a write is under way, the reader may be slow, and a write here would wait for it.
       if (unwrittenBytes > 0 || isGone) return;
       try {
-        writeSync(fd, chunk, null, "latin1");
+        writeNow(fd, chunk, null, "latin1");
       } catch {
         // The process is ending and its stdout does not take the lines: there is nobody left to tell.
       }

@@ -13,16 +13,19 @@ import type { Parent } from "../ipc/parent.ts";
 /** Null where connections can't be handed on. */
 export function shareLineOf(parent: Parent): ShareLine | null {
   const tell: ShareLine["tell"] = (counts) => void parent.send({ type: "connections", ...counts });
+  const tellLast: ShareLine["tellLast"] = () => void parent.send({ type: "handedOverLast" });
   if (parent.thread !== null) {
     if (!transfersSockets || typeof parent.order.address === "string") return null;
     return {
       tell,
+      tellLast,
       handOver: (to, connection) =>
         parent.send(connection === null ? { type: "handOver", to } : { type: "handOver", to, connection }),
     };
   }
   return {
     tell,
+    tellLast,
     handOver: (to, connection) =>
       parent.send({ type: "handOver", to }, connection === null ? undefined : handleOf(connection)),
   };
@@ -42,6 +45,9 @@ export function share(listener: Listener, message: ToLoopOfMany, connection: unk
     case "takeConnection":
       // Its client may have left while it was on its way; Node passes on that there was one.
       if (connection !== undefined) listener.adopt(connection);
+      return;
+    case "noneOnTheWay":
+      listener.fairShare?.settled();
       return;
   }
 }

@@ -190,6 +190,7 @@ const typesFromWorker = new Set<string>([
   "processes",
   "connections",
   "handOver",
+  "handedOverLast",
   "holds",
   "report",
   "changed",

@@ -90,6 +90,9 @@ export function hostThreads(parent: Parent, entry: URL, { limits, shares }: Host
       case "handOver":
         shares?.handOver(thread, message.to, message.connection);
         return;
+      case "handedOverLast":
+        shares?.handedOverLast(thread);
+        return;
       case "lastWords":
         words.set(thread, message.words);
         return;

@@ -34,8 +34,12 @@ export class ThreadShares {
     const receiver = this.#shares.handedOver(from.worker, to, connection !== undefined);
     if (connection === undefined) return;
     const thread = receiver === null ? undefined : this.#threads.get(receiver);
-    // The last of the threads has ended, and the process ends with it.
-    if (thread === undefined) connection.destroy();
-    else thread.giveConnection(connection);
+    // When all drain, the one that had it has waited for this and serves it.
+    (thread ?? from).giveConnection(connection);
+  }
+
+  /** All that it has handed over has found its thread by now: words and connections come in order. */
+  handedOverLast(thread: ThreadHandle): void {
+    thread.send({ type: "noneOnTheWay" });
   }
 }

@@ -27,6 +27,7 @@ export class ConnectionDesk {
     handle.onHandOver = (to, connection) => this.#handOver(id, to, connection);
     handle.onUndelivered = (connection) => {
       this.#shares.remove(id);
+      this.#handles.delete(id);
       this.#handOver(id, id, connection);
     };
   }
@@ -57,6 +58,11 @@ export class ConnectionDesk {
     if (id !== undefined) this.#shares.told(id, counts);
   }
 
+  /** All that it has handed over is on the line of its new loop by now: words and connections come in order. */
+  handedOverLast({ handle }: Member): void {
+    handle.send({ type: "noneOnTheWay" });
+  }
+
   close(): void {
     this.#shares.close();
   }
@@ -64,7 +70,8 @@ export class ConnectionDesk {
   #handOver(from: LoopId, to: LoopId, connection: Connection | null): void {
     const receiver = this.#shares.handedOver(from, to, connection !== null);
     if (connection === null) return;
-    const handle = receiver === null ? undefined : this.#handles.get(receiver);
+    // When all drain, the one that had it has waited for this and serves it.
+    const handle = this.#handles.get(receiver ?? from);
     if (handle !== undefined) {
       handle.giveConnection(connection);
       return;

@@ -298,6 +298,9 @@ class Supervisor implements ServerControl {
       case "connections":
         this.#connections.told(member, message);
         return;
+      case "handedOverLast":
+        this.#connections.handedOverLast(member);
+        return;
       case "holds":
         this.#autoLanes?.observe(message.where, message.routes);
         return;

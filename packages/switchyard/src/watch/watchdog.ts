@@ -4,12 +4,12 @@
 // the start. Where it can't be loaded, a Worker does the same through Node's inspector: some 7 MB of private memory and 40 ms
 // of CPU at the start (Node 26).
 
-import { writeSync } from "node:fs";
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { watchLoop } from "@switchyard/greenlet/loop-watch";
 import { wallMs } from "../clock.ts";
 import type { BlockedReport } from "../metrics/snapshot.ts";
+import { writeNow } from "../write-now.ts";
 import { type Beats, isLoading } from "./beats.ts";
 import { againAfter } from "./hold-detector.ts";
 import { nativeAfterMs, reportOf, unknown } from "./inquiry.ts";
@@ -64,7 +64,7 @@ function watchByAddon({ beats, everyMs, worker, fd }: WatchdogData, loop: Watche
 
 function tellParent(fd: number, report: BlockedReport): void {
   try {
-    writeSync(fd, `${JSON.stringify(report)}\n`);
+    writeNow(fd, `${JSON.stringify(report)}\n`);
   } catch {
     // The parent has gone: so will this process.
   }
