@@ -35,6 +35,7 @@ const order = [
   "clock",
   "collections",
   "node-http",
+  "write-now",
 ];
 
 /** The folder that a module is in, or its own name when it is in none. */
