@@ -5,6 +5,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import type { ProgramSettings } from "../config/program-settings.ts";
 
 export interface Application {
   /** What was found, for the first lines that the server prints: "an Express app (default export)". */
@@ -12,7 +13,7 @@ export interface Application {
   /** The port that the program passed to listen() when its server was adopted, else null. */
   readonly askedPort: number | null;
   /** What the program set on its own http.Server, to be kept by the server that stands in for it. */
-  readonly serverSettings: ServerSettings;
+  readonly serverSettings: ProgramSettings;
 
   /**
    * Answers one request, as a listener of http.Server's `request` event does. Starts synchronously: everything that a
@@ -39,13 +40,18 @@ export interface Application {
   close(): Promise<void>;
 }
 
-/** Timeouts in milliseconds, as on http.Server. Absent: the program left Node's default. */
-export interface ServerSettings {
-  readonly keepAliveTimeout?: number;
-  readonly headersTimeout?: number;
-  readonly requestTimeout?: number;
-  readonly timeout?: number;
-  readonly maxRequestsPerSocket?: number;
+/** What whoever starts a worker is told of its application. */
+export interface Introduction {
+  /** What was found. */
+  readonly application: string;
+  /** The port that the program passed to listen(). */
+  readonly askedPort: number | null;
+  /** What it set on its server. */
+  readonly program: ProgramSettings;
+}
+
+export function introductionOf({ description, askedPort, serverSettings }: Application): Introduction {
+  return { application: description, askedPort, program: serverSettings };
 }
 
 /** Where the server listens, for programs that ask their adopted server for its address. */

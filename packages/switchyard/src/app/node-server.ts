@@ -5,9 +5,10 @@
 // classes and its `connection` and `clientError` listeners are not used: connections belong to the worker.
 
 import type { Server as NetServer } from "node:net";
+import type { ProgramSettings } from "../config/program-settings.ts";
 import { HttpServer, type IncomingMessage, type ServerResponse } from "../node-http.ts";
 import type { AdoptedServer } from "./adopt.ts";
-import { type Application, type ServerSettings, upgradeEventOf } from "./application.ts";
+import { type Application, upgradeEventOf } from "./application.ts";
 
 /** A request listener, which may be async: http.Server ignores what it returns, an Application passes it on. */
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => unknown;
@@ -90,9 +91,9 @@ const settingNames = [
 let untouched: HttpServer | null = null;
 
 /** What the program set on its server: the settings that differ from those of a server that nobody has touched. */
-function settingsOf(server: NetServer): ServerSettings {
+function settingsOf(server: NetServer): ProgramSettings {
   untouched ??= new HttpServer();
-  const settings: { -readonly [name in keyof ServerSettings]: ServerSettings[name] } = {};
+  const settings: { -readonly [name in keyof ProgramSettings]: ProgramSettings[name] } = {};
   for (const name of settingNames) {
     const value: unknown = Reflect.get(server, name);
     if (typeof value === "number" && value !== untouched[name]) settings[name] = value;

@@ -3,7 +3,7 @@
 import type { ServeSettings } from "./settings.ts";
 import type { Kind } from "./values.ts";
 
-export type OptionKey = Exclude<keyof ServeSettings, "app">;
+export type OptionKey = Exclude<keyof ServeSettings, "app" | "given">;
 
 export type OptionGroup =
   | "Workers"

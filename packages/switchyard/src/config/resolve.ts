@@ -46,8 +46,9 @@ export function resolveSettings(sources: SettingSources): ServeSettings {
   refuseHalfTls(get);
 
   const entries = [...resolved].map(([key, { value }]) => [key, value] as const);
+  const given = [...resolved].filter(([, { origin }]) => origin !== "default").map(([key]) => key);
   // Each key of OptionKey is there, with a value that its own record's check let through.
-  return { app: sources.app, ...Object.fromEntries(entries) } as ServeSettings;
+  return { app: sources.app, ...Object.fromEntries([["given", given], ...entries]) } as ServeSettings;
 }
 
 function resolveOption(key: OptionKey, { flags, config, env, cwd }: SettingSources): Resolved {

@@ -1,6 +1,8 @@
 // What `switchyard serve` was told, after flags, config file and environment were put together: plain data that every
 // process of the server is given. `options.ts` has a record for each field, with its unit, default, check and prose.
 
+import type { OptionKey } from "./option.ts";
+
 export type Model = "auto" | "sync" | "async" | "hybrid" | "greenlet";
 /** How a lane runs requests; `hybrid` is `async` in as many workers as a server has. */
 export type LaneModel = "sync" | "async" | "greenlet";
@@ -34,6 +36,8 @@ export interface UserLane {
 export interface ServeSettings {
   /** The application's file, as an absolute path. */
   readonly app: string;
+  /** The options that flags, the config file or the environment set; the others have their defaults. */
+  readonly given: readonly OptionKey[];
   readonly model: Model;
   /** Processes that run the application; "auto" follows the CPUs that this process may use. */
   readonly workers: number | "auto";

@@ -11,7 +11,7 @@ import type http2 from "node:http2";
 import net, { type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { exemptFromAdoption } from "../app/adopt.ts";
-import type { ServerSettings } from "../app/application.ts";
+import { type ProgramSettings, withProgram } from "../config/program-settings.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import type { StartOrder } from "../ipc/messages.ts";
 import {
@@ -50,8 +50,6 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 export interface ListenerOptions {
   readonly settings: ServeSettings;
   readonly tls: StartOrder["tls"];
-  /** What the program set on a server of its own; it wins over the defaults, not over what the user asked for. */
-  readonly serverSettings: ServerSettings;
   /** Under HTTP/2 the two are Node's compatibility objects, which look alike but are not of the same classes. */
   readonly onRequest: RequestListener;
   /** How large a request's body may be, in bytes. */
@@ -89,6 +87,7 @@ const checkEveryMs = 1_000;
 export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
+  #idleMs: number;
   /** With how many requests each has. */
   readonly #sessions = new Map<http2.Http2Session, number>();
   /** Connections with TLS: Node's server for them can't close them all. */
@@ -113,6 +112,7 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#idleMs = options.settings.keepAliveTimeoutMs;
     this.#proxies = new TrustedProxies(options.settings.trustProxy);
     this.#server = exemptFromAdoption(createServer(options));
     // Before others take the server's connections, so that it hears of each when the handshake begins.
@@ -168,6 +168,21 @@ export class Listener {
 
   get isDraining(): boolean {
     return this.#isDraining;
+  }
+
+  /** What the program set on a server of its own, for connections that come from now on. */
+  applyProgram(program: ProgramSettings): void {
+    const { keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs } = withProgram(this.#options.settings, program);
+    this.#idleMs = keepAliveTimeoutMs;
+    const { timeout, maxRequestsPerSocket } = program;
+    // The types of the server for TLS lack what it has for its HTTP/1.1 half.
+    Object.assign(this.#server, {
+      keepAliveTimeout: keepAliveTimeoutMs,
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      ...(maxRequestsPerSocket === undefined ? {} : { maxRequestsPerSocket }),
+    });
+    if (timeout !== undefined) this.#server.setTimeout(timeout);
   }
 
   /** Begins to accept on a bound socket, by its descriptor in this process. */
@@ -345,7 +360,7 @@ export class Listener {
       count(1);
       stream.once("close", () => count(-1));
     });
-    session.setTimeout(this.#options.settings.keepAliveTimeoutMs);
+    session.setTimeout(this.#idleMs);
     // Every time that nothing has passed for so long: a callback of setTimeout would be called once.
     session.on("timeout", () => {
       if (this.#sessions.get(session) === 0) session.close();
@@ -375,12 +390,12 @@ export class Listener {
 const noProxy = "This server is no proxy and takes no CONNECT.";
 
 function createServer(options: ListenerOptions): AnyServer {
-  const { settings, serverSettings, tls } = options;
+  const { settings, tls } = options;
   const limits: http.ServerOptions = {
     maxHeaderSize: settings.maxHeaderBytes,
-    headersTimeout: serverSettings.headersTimeout ?? settings.headersTimeoutMs,
-    requestTimeout: serverSettings.requestTimeout ?? settings.requestTimeoutMs,
-    keepAliveTimeout: serverSettings.keepAliveTimeout ?? settings.keepAliveTimeoutMs,
+    headersTimeout: settings.headersTimeoutMs,
+    requestTimeout: settings.requestTimeoutMs,
+    keepAliveTimeout: settings.keepAliveTimeoutMs,
     connectionsCheckingInterval: checkEveryMs,
     // Checked here, where a refusal is counted.
     requireHostHeader: false,
@@ -389,23 +404,17 @@ function createServer(options: ListenerOptions): AnyServer {
   const asking = {
     shouldUpgradeCallback: (request: IncomingMessage) => !isH2c(request) && options.takesUpgrades(request),
   };
-  const server =
-    tls === null
-      ? createHttpServer({ ...limits, ...asking })
-      : // Loaded only where it is used, for it takes longer than all else here.
-        process.getBuiltinModule("node:http2").createSecureServer({
-          ...limits,
-          ...asking,
-          cert: tls.cert,
-          key: tls.key,
-          allowHTTP1: true,
-          handshakeTimeout: settings.tlsHandshakeTimeoutMs,
-        });
-  if (serverSettings.timeout !== undefined) server.setTimeout(serverSettings.timeout);
-  if (serverSettings.maxRequestsPerSocket !== undefined && "maxRequestsPerSocket" in server) {
-    server.maxRequestsPerSocket = serverSettings.maxRequestsPerSocket;
-  }
-  return server;
+  return tls === null
+    ? createHttpServer({ ...limits, ...asking })
+    : // Loaded only where it is used, for it takes longer than all else here.
+      process.getBuiltinModule("node:http2").createSecureServer({
+        ...limits,
+        ...asking,
+        cert: tls.cert,
+        key: tls.key,
+        allowHTTP1: true,
+        handshakeTimeout: settings.tlsHandshakeTimeoutMs,
+      });
 }
 
 /** An offer to go on in HTTP/2 without TLS, which no server takes up any more (RFC 9113 §3.1). */

@@ -6,7 +6,7 @@
 
 import type { Socket } from "node:net";
 import type { MessagePort } from "node:worker_threads";
-import type { ListeningAddress } from "../app/application.ts";
+import type { Introduction, ListeningAddress } from "../app/application.ts";
 import type { RouteEvidence } from "../auto/evidence.ts";
 import type { MovedRoute } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
@@ -134,7 +134,7 @@ export type FromWorker =
   /** What became of a `change`: done, or why not; then all is as it was. */
   | { readonly type: "changed"; readonly id: number; readonly error: ErrorReport | null }
   /** The application is loaded and requests are taken. */
-  | { readonly type: "ready"; readonly application: string; readonly askedPort: number | null }
+  | ({ readonly type: "ready" } & Introduction)
   /** The application can't be served; the sender ends right after this. */
   | { readonly type: "failed"; readonly error: ErrorReport }
   /** The sender can't do its full work any more, for the cause that the sentence says: replace it, then stop it. */

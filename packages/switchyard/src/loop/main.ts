@@ -6,7 +6,7 @@
 
 import type { ServerResponse } from "node:http";
 import { isMainThread } from "node:worker_threads";
-import { type Application, upgradeEventOf } from "../app/application.ts";
+import { type Application, introductionOf, upgradeEventOf } from "../app/application.ts";
 import { loadApplication } from "../app/load.ts";
 import { MovedRoutes } from "../auto/moved-routes.ts";
 import type { LaneSettings } from "../config/lanes.ts";
@@ -147,7 +147,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   };
   // Before it is known to be ready: whoever is told that the server serves finds every worker in its status.
   await report();
-  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+  await parent.send({ type: "ready", ...introductionOf(application) });
 }
 
 type LoadHooks = Pick<Parameters<typeof loadApplication>[0], "notice" | "whenProgramCloses">;
@@ -174,10 +174,9 @@ interface ListenerParts {
 
 function listenerFor({ parent, application, serve, account, lanes, log }: ListenerParts): Listener {
   const { settings, tls } = parent.order;
-  return new Listener({
+  const listener = new Listener({
     settings,
     tls,
-    serverSettings: application.serverSettings,
     bodyLimitOf: (request) => lanes.laneOf(request)?.bodyLimitBytes ?? settings.bodyLimitBytes,
     onRequest: serve(application, false),
     onCheckContinue: serve(checkContinue(application), true),
@@ -195,6 +194,8 @@ function listenerFor({ parent, application, serve, account, lanes, log }: Listen
     onBodyRefused: (response, answer) => account.bodyRefused(response, answer),
     shareLine: shareLineOf(parent),
   });
+  listener.applyProgram(application.serverSettings);
+  return listener;
 }
 
 function isGreenletHere({ model, workers }: LaneSettings): boolean {

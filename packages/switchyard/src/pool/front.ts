@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { dirname } from "node:path";
 import { defaultLaneName, type LaneSettings } from "../config/lanes.ts";
+import type { ProgramSettings } from "../config/program-settings.ts";
 import { Account } from "../edge/account.ts";
 import { remoteOf, untrustedProxyText } from "../edge/forwarding.ts";
 import { Listener } from "../edge/listener.ts";
@@ -36,6 +37,8 @@ export interface Front {
   /** Takes requests from now on. May be called again. */
   listen(): Promise<void>;
   lanesChanged(): void;
+  /** What the program set on a server of its own. */
+  applyProgram(program: ProgramSettings): void;
   /** Resolves when no request can come any more and all that came were answered; gives up what is left after `withinMs`.
    * With `handsOver` idle connections are left to their clients. */
   drain(withinMs: number, handsOver: boolean): Promise<void>;
@@ -75,7 +78,6 @@ export function listenerFront({ order, lanes, tracing }: FrontParts & { tracing:
   const listener = new Listener({
     settings,
     tls: order.tls,
-    serverSettings: {},
     bodyLimitOf: (request) => laneOf(request)?.bodyLimitBytes ?? settings.bodyLimitBytes,
     onRequest: (request, response) => offer(request, response, false),
     onCheckContinue: (request, response) => offer(request, response, true),
@@ -96,6 +98,7 @@ export function listenerFront({ order, lanes, tracing }: FrontParts & { tracing:
       return listening;
     },
     lanesChanged,
+    applyProgram: (program) => listener.applyProgram(program),
     async drain(withinMs, handsOver) {
       account.announceClose();
       const deadline = setTimeout(() => {
@@ -130,6 +133,8 @@ export function linksFront({ order, lanes }: FrontParts): Front {
       return listening;
     },
     lanesChanged() {},
+    // The loops have their clients' connections themselves.
+    applyProgram() {},
     async drain(withinMs) {
       let deadline: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {

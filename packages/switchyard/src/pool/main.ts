@@ -35,7 +35,7 @@ async function runPool(parent: Parent): Promise<void> {
   });
   const numbers = new WorkerNumbers(order.workers[0] ?? 1);
   const lanes = new Map<string, PoolLane>();
-  let ready: FromWorker & { type: "ready" } = { type: "ready", application: "", askedPort: null };
+  let ready: FromWorker & { type: "ready" } = { type: "ready", application: "", askedPort: null, program: {} };
   let goneRestarts = 0;
 
   // Beside loops it is they that know begin and end of each request.
@@ -55,6 +55,7 @@ async function runPool(parent: Parent): Promise<void> {
       numbers,
       onReady: (message) => {
         ready = message;
+        front.applyProgram(message.program);
         // The first worker serves while the others load.
         if (isEntry) front.listen().catch(() => {});
       },

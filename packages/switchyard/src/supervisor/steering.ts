@@ -5,6 +5,7 @@
 
 import { nowMs } from "../clock.ts";
 import { defaultLaneName, type LaneSettings, lanesOf } from "../config/lanes.ts";
+import { type ProgramSettings, withProgram } from "../config/program-settings.ts";
 import type { ServeSettings } from "../config/settings.ts";
 import { type WorkerPlan, workerPlan } from "../config/workers.ts";
 import { reportOf, SwitchyardError } from "../errors.ts";
@@ -54,6 +55,14 @@ export class Steering {
     this.#parts = parts;
   }
 
+  /** What the program set on its server, as a worker has told. */
+  program: ProgramSettings = {};
+
+  /** How long a worker that is replaced now may live on, in milliseconds. */
+  get retireWithinMs(): number {
+    return retireWithinMs(withProgram(this.now.settings, this.program));
+  }
+
   get now(): Now {
     return this.#parts.now;
   }
@@ -76,6 +85,7 @@ export class Steering {
     return this.#changes.reload(async () => {
       const { log } = this.#parts;
       const before = this.now;
+      const withinMs = this.retireWithinMs;
       const startedAtMs = nowMs();
       log.info({}, "Reload: new workers are started beside the old.");
       try {
@@ -90,7 +100,6 @@ export class Steering {
         const lanes = [...lanesOf(settings, readCpus()), ...auto];
         this.#parts.now = { settings, plan, tls: readTlsFiles(settings), lanes };
         const size = this.#isSync ? 1 : plan.processes;
-        const withinMs = retireWithinMs(before.settings);
         await this.#prepareLanePool(withinMs);
         await this.#parts.pool.reload({ size, withinMs });
         this.#parts.lanePool.takeOver(withinMs);
@@ -163,11 +172,11 @@ export class Steering {
     }
     await this.#changes.run("scale", async () => {
       this.#assertServing();
-      const { settings, plan } = this.now;
+      const { plan } = this.now;
       const perProcess = Math.max(1, plan.threads);
       const processes = Math.ceil(workers / perProcess);
       if (this.#isSync) await this.#ask(this.#parts.pool.members, { lane: defaultLaneName, workers });
-      else await this.#parts.pool.resize(processes, retireWithinMs(settings));
+      else await this.#parts.pool.resize(processes, this.retireWithinMs);
       const total = this.#isSync ? workers : processes * perProcess;
       this.#parts.now = { ...this.now, plan: { ...plan, processes, total, why: "as asked for while it ran" } };
       this.#parts.log.info({ workers: total }, `Scaled from ${plan.total} to ${total} workers.`);
@@ -194,14 +203,14 @@ export class Steering {
   recycle(member: Member): Promise<void> {
     return this.#changes.run("recycle", async () => {
       this.#assertServing();
-      if (member.state.is === "ready") await this.#parts.pool.restart(member, retireWithinMs(this.now.settings));
+      if (member.state.is === "ready") await this.#parts.pool.restart(member, this.retireWithinMs);
     });
   }
 
   async restart(worker: number): Promise<void> {
     await this.#changes.run("restart", async () => {
       this.#assertServing();
-      const { settings, plan } = this.now;
+      const { plan } = this.now;
       const { pool, lanePool, workers } = this.#parts;
       const isOfLane = workers().some((each) => each.worker === worker && each.lane !== null);
       if (!isOfLane && (!Number.isInteger(worker) || worker < 1 || worker > plan.total))
@@ -212,7 +221,7 @@ export class Steering {
         const slot = Math.floor((worker - 1) / Math.max(1, plan.threads));
         const member = [...this.#parts.pool.members].find((each) => each.slot === slot && each.state.is === "ready");
         // Without one that is ready, another is on its way already.
-        if (member !== undefined) await this.#parts.pool.restart(member, retireWithinMs(settings));
+        if (member !== undefined) await this.#parts.pool.restart(member, this.retireWithinMs);
       }
       this.#parts.log.info({ worker }, `Worker ${worker} was replaced, as asked for.`);
     });

@@ -37,7 +37,6 @@ import { assertLogFiles } from "./log-files.ts";
 import { readCpus } from "./machine.ts";
 import { assertFree, pidFileMode } from "./pid-file.ts";
 import { become, type Identity, identityFor, makeFileFor } from "./privileges.ts";
-import { retireWithinMs } from "./reload.ts";
 import { statusOf } from "./server-status.ts";
 import { connectService, type Service } from "./service.ts";
 import { onSignals } from "./signals.ts";
@@ -276,6 +275,7 @@ class Supervisor implements ServerControl {
   }
 
   #onReady(message: FromWorker & { type: "ready" }): void {
+    this.#steering.program = message.program;
     if (this.#application === message.application) return;
     this.#application = message.application;
     const { log, socket } = this.#parts;
@@ -313,7 +313,7 @@ class Supervisor implements ServerControl {
         log.error({ pid: member.handle.pid, cause: message.cause }, `${message.cause}; its process is replaced.`);
         (this.#lanePool.members.has(member) ? this.#lanePool : this.#pool).replace(
           member,
-          retireWithinMs(this.#steering.now.settings),
+          this.#steering.retireWithinMs,
         );
         return;
       case "changed":
@@ -489,7 +489,7 @@ class Supervisor implements ServerControl {
       socket.close();
       successor.release({ moves: this.#autoLanes?.moves ?? [] });
       log.info({ successor: successor.pid }, `Process ${successor.pid} serves now; this one finishes what it has.`);
-      void this.#stopAll(retireWithinMs(settings), true).then(() => {
+      void this.#stopAll(this.#steering.retireWithinMs, true).then(() => {
         log.info({}, "Stopped: another server has taken over.");
         this.#resolveEnd(this.#exitCode);
       });

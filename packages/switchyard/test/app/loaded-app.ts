@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { ServerSettings } from "../../src/app/application.ts";
+import type { ProgramSettings } from "../../src/config/program-settings.ts";
 
 const runner = fileURLToPath(new URL("../fixtures/load/runner.ts", import.meta.url));
 export const appsFolder = fileURLToPath(new URL("../fixtures/apps/", import.meta.url));
@@ -19,7 +19,7 @@ export interface Ready {
   readonly port: number;
   readonly description: string;
   readonly askedPort: number | null;
-  readonly settings: ServerSettings;
+  readonly settings: ProgramSettings;
   readonly takesUpgrades: boolean;
 }
 
@@ -39,7 +39,7 @@ export interface Exited {
 
 export interface Look {
   readonly is: "look";
-  readonly settings: ServerSettings;
+  readonly settings: ProgramSettings;
   readonly takesUpgrades: boolean;
 }
 

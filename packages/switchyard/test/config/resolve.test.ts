@@ -33,6 +33,7 @@ function settingsFrom({ flags = "", config, env = {} }: Given): ServeSettings {
 test("with nothing given, every option has its default", () => {
   assert.deepEqual(settingsFrom({}), {
     app: "/srv/app.ts",
+    given: [],
     model: "auto",
     autoThresholdMs: 20,
     workers: "auto",
@@ -85,6 +86,11 @@ test("a flag comes before the config file, it before the environment, and that b
   assert.equal(settingsFrom({ config: { port: 2 }, env }).port, 2);
   assert.equal(settingsFrom({ env }).port, 3);
   assert.equal(settingsFrom({ env: { PORT: "" } }).port, 3000);
+});
+
+test("what was given is known by whichever way it was, also where it is the default", () => {
+  const given = { flags: "--keep-alive-timeout 5s", config: { model: "sync" as const }, env: { PORT: "3" } };
+  assert.deepEqual(settingsFrom(given).given.toSorted(), ["host", "keepAliveTimeoutMs", "model", "port"]);
 });
 
 test("null in the config file turns an option off, and does not fall through to the default", () => {

@@ -42,7 +42,7 @@ export class FakeHandle implements WorkerHandle {
   }
 
   becomeReady(): void {
-    this.say({ type: "ready", application: "a fake", askedPort: null });
+    this.say({ type: "ready", application: "a fake", askedPort: null, program: {} });
   }
 
   end(exit: Exit): void {

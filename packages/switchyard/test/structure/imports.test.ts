@@ -115,7 +115,12 @@ test("an application knows nothing of the server that runs it", () => {
     .filter(({ path }) => unitOf(path) === "app")
     .flatMap(({ imports }) => imports.map(({ target }) => target))
     .filter((target) => target !== null && unitOf(target) !== "app" && modules.has(target));
-  assert.deepEqual([...new Set(outside)].sort(), ["config/suggest.ts", "errors.ts", "node-http.ts"]);
+  assert.deepEqual([...new Set(outside)].sort(), [
+    "config/program-settings.ts",
+    "config/suggest.ts",
+    "errors.ts",
+    "node-http.ts",
+  ]);
 });
 
 test("only clock.ts reads a clock", () => {

@@ -8,6 +8,7 @@
 import type { ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
+import { introductionOf } from "../../app/application.ts";
 import { loadApplication } from "../../app/load.ts";
 import { nowMs } from "../../clock.ts";
 import type { RequestListener } from "../../edge/listener.ts";
@@ -123,7 +124,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   // Not before: to load at the lowest priority would keep the others' requests waiting.
   if (lane?.priority === "low") lowerPriority();
   watch?.loaded();
-  await parent.send({ type: "ready", application: application.description, askedPort: application.askedPort });
+  await parent.send({ type: "ready", ...introductionOf(application) });
   // At once, so that it is known to be silent if its first request never lets it tell again.
   await report();
 }
