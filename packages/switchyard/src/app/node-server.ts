@@ -94,6 +94,8 @@ let untouched: HttpServer | null = null;
 function settingsOf(server: NetServer): ProgramSettings {
   untouched ??= new HttpServer();
   const settings: { -readonly [name in keyof ProgramSettings]: ProgramSettings[name] } = {};
+  // What servers of node:https and node:http2 have for their certificate, and others lack.
+  if ("setSecureContext" in server) settings.isSecure = true;
   for (const name of settingNames) {
     const value: unknown = Reflect.get(server, name);
     if (typeof value === "number" && value !== untouched[name]) settings[name] = value;

@@ -3,13 +3,15 @@
 
 import type { ServeSettings } from "./settings.ts";
 
-/** Timeouts in milliseconds, as on http.Server. Absent: the program left Node's default. */
+/** As on http.Server, timeouts in milliseconds. Absent: the program left Node's default. */
 export interface ProgramSettings {
   readonly keepAliveTimeout?: number;
   readonly headersTimeout?: number;
   readonly requestTimeout?: number;
   readonly timeout?: number;
   readonly maxRequestsPerSocket?: number;
+  /** The server speaks TLS, with a certificate of the program's. */
+  readonly isSecure?: true;
 }
 
 /** The same timeouts as options have them. */

@@ -27,16 +27,21 @@ export function tellServing(log: Log, { now, socket, adminUrl }: ServingParts): 
 /** What a worker found in the application's file, and that a port which the application asked for is not the server's. */
 export function tellFound(
   log: Log,
-  { application, askedPort }: FromWorker & { type: "ready" },
-  { app, address }: { readonly app: string; readonly address: ListeningSocket["address"] },
+  { application, askedPort, program }: FromWorker & { type: "ready" },
+  { app, address, isSecure }: { readonly app: string; readonly address: ListeningSocket["address"]; isSecure: boolean },
 ): void {
   log.info({ application }, `Found ${application} in ${app}.`);
+  if (program.isSecure && !isSecure) log.warn({}, withoutItsTls);
   if (askedPort === null || typeof address !== "object" || askedPort === address.port) return;
   log.info(
     { askedPort, port: address.port },
     `The application asked for port ${askedPort}; Switchyard serves it on its own port, ${address.port} (--port ${askedPort} to change that).`,
   );
 }
+
+const withoutItsTls =
+  "The application's own server speaks TLS, and Switchyard serves it without: the certificate stays the program's. Give " +
+  "--tls-cert and --tls-key its files, or leave TLS to what stands in front of this server.";
 
 function describeLane({ name, match, methods, model, workers }: LaneSettings): string {
   const what = [methods?.join(", "), match.join(", ")].filter((text) => text).join(" ");

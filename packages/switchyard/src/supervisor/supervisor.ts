@@ -279,7 +279,8 @@ class Supervisor implements ServerControl {
     if (this.#application === message.application) return;
     this.#application = message.application;
     const { log, socket } = this.#parts;
-    tellFound(log, message, { app: this.#steering.now.settings.app, address: socket.address });
+    const { settings, tls } = this.#steering.now;
+    tellFound(log, message, { app: settings.app, address: socket.address, isSecure: tls !== null });
   }
 
   #onMessage(member: Member, message: FromWorker): void {

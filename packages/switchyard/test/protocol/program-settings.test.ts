@@ -7,8 +7,9 @@ import { parseServeFlags } from "../../src/config/flags.ts";
 import { withProgram } from "../../src/config/program-settings.ts";
 import { resolveSettings } from "../../src/config/resolve.ts";
 import { retireWithinMs } from "../../src/supervisor/reload.ts";
+import { makeCertificate } from "../harness/certificate.ts";
 import { models } from "../harness/models.ts";
-import { startServer } from "../harness/server.ts";
+import { startServer, type TestServer } from "../harness/server.ts";
 
 for (const { name, args } of models) {
   test(`${name}: connections are kept as the program says, unless the user says something else`, async (t) => {
@@ -18,6 +19,21 @@ for (const { name, args } of models) {
     assert.equal((await keptAlive(server.url))[0], "timeout=65, max=3");
     assert.equal((await keptAlive(told.url))[0], "timeout=9, max=3");
     assert.deepEqual(await keptAlive(server.url, 3), ["timeout=65, max=3", "timeout=65, max=3", "closes"]);
+  });
+}
+
+for (const model of ["async", "sync"]) {
+  test(`${model}: a program with a server for TLS is told of when it is served without`, async (t) => {
+    const app = "protocol/own-tls.cjs";
+    const args = ["--model", model];
+    const certificate = makeCertificate(t);
+    const [plain, secure] = await Promise.all([
+      startServer(t, { app, args }),
+      startServer(t, { app, args: [...args, ...certificate.args] }),
+    ]);
+    const isTold = ({ lines }: TestServer) => lines.some(({ msg }) => msg?.includes("--tls-cert") ?? false);
+    assert.equal((await plain.get("/")).body, "encrypted: false\n");
+    assert.deepEqual([isTold(plain), isTold(secure)], [true, false]);
   });
 }
 
