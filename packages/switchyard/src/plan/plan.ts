@@ -78,8 +78,19 @@ function answerFor(model: PlannedModel, request: PlanRequest): Answer {
   const range = workersToTry(model, request);
   const least = fewestThat((workers) => keeps(forecastOf(model, workers, request), objective), range);
   if (least !== null) return { is: "kept", forecast: forecastOf(model, least, request) };
-  return { is: "missed", forecast: forecastOf(model, range.most, request), why: whyMissed(model, request) };
+  return { is: "missed", forecast: bestOf(model, range, request), why: whyMissed(model, request) };
 }
+
+/** What is as good as it gets, with the fewest workers: a thousand that wait for nothing to do are no plan. */
+function bestOf(model: PlannedModel, range: Range, request: PlanRequest): Forecast {
+  const best = forecastOf(model, range.most, request);
+  const latencyMs = best.outcome.latencyMs * (1 + noGain);
+  const enough = fewestThat((workers) => forecastOf(model, workers, request).outcome.latencyMs <= latencyMs, range);
+  return enough === null ? best : forecastOf(model, enough, request);
+}
+
+/** A latency that is longer by less than this share is no reason for more workers. */
+const noGain = 0.02;
 
 function keeps(forecast: Forecast, objective: Objective): boolean {
   return forecast.outcome.latencyMs <= objective.latencyMs;
