@@ -16,7 +16,8 @@ import { SwitchyardError } from "../errors.ts";
 import { type CommandLine, flagsHelp, parseCommandLine } from "./command-flags.ts";
 import { requestFlags, requestOf } from "./compare-request.ts";
 import { interruptedCode, onInterrupt } from "./interruption.ts";
-import { printText } from "./print.ts";
+import { assertWritable } from "./output-file.ts";
+import { columnsOf, fitted, printText } from "./print.ts";
 import { assertFile } from "./settings.ts";
 
 const flags = {
@@ -56,6 +57,7 @@ export async function runCompare(args: readonly string[]): Promise<number> {
   const app = applicationOf(positionals);
   const paths = pathsOf(values.path);
   const request = requestOf(values);
+  assertWritable({ html: values.html, json: values.json });
   const folder = mkdtempSync(join(tmpdir(), "switchyard-compare-"));
   const interruption = onInterrupt("what was measured is kept");
   try {
@@ -89,9 +91,8 @@ async function measureAll({ app, paths, request, values, folder, args, signal }:
   const schedule = isQuick ? quickSchedule : fullSchedule;
   const about = Math.round(estimateMs(schedule, { variants: variants.length, paths: paths.length }) / 1_000);
   const length = about < 90 ? `${about} s` : `${Math.round(about / 60)} minutes`;
-  process.stderr.write(
-    `Comparing ${variants.map(({ name }) => name).join(", ")} on ${paths.join(", ")}: about ${length}. Ctrl-C ends it and keeps what was measured.\n`,
-  );
+  const said = `Comparing ${variants.map(({ name }) => name).join(", ")} on ${paths.join(", ")}: about ${length}. Ctrl-C ends it and keeps what was measured.\n`;
+  process.stderr.write(fitted(said, columnsOf(process.stderr)));
   const lastWatch = startLastWatch();
   try {
     const started: number[] = [];
@@ -134,7 +135,8 @@ async function tell(run: CompareRun, { values, app }: { values: Flags; app: stri
     import("../compare/print.ts"),
   ]);
   const advice = advise(run);
-  printText(compareText(run, advice));
+  const columns = columnsOf(process.stdout);
+  printText(fitted(compareText(run, advice, columns), columns));
   if (values.html !== null) {
     const { reportHtml } = await import("../compare/report/report.ts");
     writeFileSync(values.html, reportHtml(run, advice));
@@ -191,7 +193,7 @@ function applicationOf(positionals: readonly string[]): string {
     });
   }
   const app = resolve(file);
-  assertFile(app, process.cwd());
+  assertFile(app, process.cwd(), "compare");
   return app;
 }
 

@@ -20,8 +20,9 @@ import { readSettings } from "./settings.ts";
 export function devHelp(): string {
   return `Usage: switchyard dev <file> [options]
 
-Serves an application while you write it: one worker, replaced when a file that it was loaded from changes. An application
-that can't be loaded, or throws, is answered with a page that shows where.
+Serves an application while you write it: one worker, replaced when a file that it was loaded
+from changes. An application that can't be loaded, or throws, is answered with a page that shows
+where.
 
   --inspect[=<port>]
       Opens Node's inspector in the worker, on 127.0.0.1, port 9229 unless another is named.
@@ -35,7 +36,7 @@ export async function dev(args: readonly string[]): Promise<number> {
   const { inspectPort, rest } = takeInspect(args);
   const flags = parseServeFlags(rest);
   if (flags.help) return printText(devHelp());
-  const settings = devSettings(await readSettings(flags));
+  const settings = devSettings(await readSettings(flags, "dev"));
   const folder = mkdtempSync(join(tmpdir(), "switchyard-dev-"));
   try {
     return await new Development(settings, { folder, inspectPort }).run();

@@ -17,7 +17,8 @@ import { experimentsHtml } from "../experiments/page.ts";
 import { startLastWatch } from "../supervisor/last-watch.ts";
 import { flagsHelp, parseCommandLine } from "./command-flags.ts";
 import { interruptedCode, onInterrupt } from "./interruption.ts";
-import { printText } from "./print.ts";
+import { assertWritable } from "./output-file.ts";
+import { columnsOf, fitted, printText } from "./print.ts";
 
 const flags = {
   html: {
@@ -46,6 +47,7 @@ export async function runExperiments(args: readonly string[]): Promise<number> {
   const { values, positionals, help } = parseCommandLine("experiments", { args, flags });
   if (help) return printText(experimentsHelp());
   const chosen = chosenFrom(positionals);
+  assertWritable({ html: values.html, json: values.json });
   const example = exampleAt("atlas");
   if (!existsSync(example)) {
     throw new SwitchyardError("SY_APP_MISSING", {
@@ -128,7 +130,8 @@ async function runAll(chosen: readonly Experiment[], signal: AbortSignal): Promi
     for (const experiment of chosen) {
       printText(`\n${experiment.title}\n`);
       const finding = await experiment.run(bench);
-      printText([finding.done, ...finding.seen].map((sentence) => `  ${sentence}\n`).join(""));
+      const sentences = [finding.done, ...finding.seen].map((sentence) => `  ${sentence}\n`);
+      printText(fitted(sentences.join(""), columnsOf(process.stdout)));
       findings.push({ experiment, finding });
     }
   } catch (error) {

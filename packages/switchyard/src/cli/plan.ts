@@ -11,7 +11,8 @@ import { assumptionsText, fleetText, planText } from "../plan/print.ts";
 import { type ServiceTimes, servicesOf } from "../plan/service.ts";
 import { readCompareRun } from "../plan/sources.ts";
 import { type CommandLine, flagsHelp, parseCommandLine } from "./command-flags.ts";
-import { printText } from "./print.ts";
+import { assertWritable } from "./output-file.ts";
+import { columnsOf, fitted, printText } from "./print.ts";
 
 const flags = {
   rate: {
@@ -93,20 +94,25 @@ export async function runPlan(args: readonly string[]): Promise<number> {
   const { values, positionals, help } = parseCommandLine("plan", { args, flags });
   if (help) return printText(planHelp());
   if (positionals.length > 0) throw surplus(positionals[0]!);
+  assertWritable({ json: values.json });
   const objective = objectiveOf(values.slo);
   const source = await readSource(values);
   const perSecond = values.rate ?? source.perSecond;
   if (perSecond === null) throw missing("how many requests arrive", "--rate 200");
   const request = requestOf(values, { objective, service: source.service, perSecond });
 
-  printText(assumptionsText(request, source.said));
+  print(assumptionsText(request, source.said));
   if (values.machines !== null) return printFleets(request, values);
   return printPlans(request, values);
 }
 
+function print(text: string): void {
+  printText(fitted(text, columnsOf(process.stdout)));
+}
+
 function printPlans(request: PlanRequest, { json }: Flags): number {
   const plans = [1, 2, 10].map((factor) => ({ factor, plan: planAt(request, factor) }));
-  printText(`\n${planText(request, plans)}`);
+  print(`\n${planText(request, plans)}`);
   if (json !== null) writeJson(json, { request, plans });
   const { answers } = plans[0]!.plan;
   const impossible = answers.flatMap(({ model, answer }) => (answer.is === "impossible" ? [{ model, answer }] : []));
@@ -130,14 +136,14 @@ function printFleets(request: PlanRequest, values: Flags): number {
     const machines = values.machines ?? 1;
     const workersEach = factor === 1 ? values.workers : fleets[0]!.workersEach;
     if (factor > 1 && fleets[0]!.busyRatio * factor >= 1) {
-      printText(
+      print(
         `\n${factor === 2 ? "Twice" : "Ten times"} the load, ${rate(perSecond)} requests/s, is more than they can do: it takes ${Math.ceil((machines * fleets[0]!.busyRatio * factor) / 0.8)} such machines at 80% busy.\n`,
       );
       continue;
     }
     const fleet = planFleet({ perSecond, objective, service, machines, workersEach, heldShare, seed });
     fleets.push(fleet);
-    printText(`\n${fleetText(fleet)}`);
+    print(`\n${fleetText(fleet)}`);
   }
   if (values.json !== null) writeJson(values.json, { request, fleets });
   return 0;

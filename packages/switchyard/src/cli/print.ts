@@ -11,6 +11,34 @@ export function printText(text: string): number {
   return 0;
 }
 
+/** How wide the terminal is that stdout or stderr is, in characters; Infinity where it is none. */
+export function columnsOf(stream: NodeJS.WriteStream): number {
+  return stream.isTTY ? stream.columns || 80 : Number.POSITIVE_INFINITY;
+}
+
+/** Breaks lines that are wider than `columns` between words, as terminals do not. Tables are left as they are. */
+export function fitted(text: string, columns: number): string {
+  if (columns === Number.POSITIVE_INFINITY) return text;
+  return text
+    .split("\n")
+    .map((line) => (line.length <= columns || /\S {2}/.test(line) ? line : broken(line, columns)))
+    .join("\n");
+}
+
+function broken(line: string, columns: number): string {
+  const indent = /^ */.exec(line)![0];
+  const lines: string[] = [];
+  let last = indent;
+  for (const word of line.trimStart().split(" ")) {
+    const isFirst = last.trim() === "";
+    if (!isFirst && last.length + 1 + word.length > columns) {
+      lines.push(last);
+      last = `${indent}  ${word}`;
+    } else last += isFirst ? word : ` ${word}`;
+  }
+  return [...lines, last].join("\n");
+}
+
 /** Writes an error to stderr in its two parts, and returns the exit code that it ends the command with. */
 export function printError(error: unknown, { verbose }: { verbose: boolean }): number {
   const report = reportOf(error);

@@ -9,41 +9,44 @@ import type { ServeSettings } from "../config/settings.ts";
 import { nearest } from "../config/suggest.ts";
 import { SwitchyardError } from "../errors.ts";
 
+/** The commands that are given an application, by their names for what an error says. */
+type Command = "serve" | "dev" | "compare";
+
 /** @throws {SwitchyardError} for whatever is wrong with them, before anything is started. */
-export async function readSettings(flags: ServeFlags): Promise<ServeSettings> {
+export async function readSettings(flags: ServeFlags, command: Command = "serve"): Promise<ServeSettings> {
   const cwd = process.cwd();
   const config = await loadConfig({ cwd, named: flags.config });
   const app = flags.app === null ? (config?.app ?? null) : resolve(cwd, flags.app);
-  if (app === null) throw noApplication(cwd);
+  if (app === null) throw noApplication(cwd, command);
   // Before the file is looked at, so that a wrong option is said even when the file is wrong too.
   const settings = resolveSettings({ flags, config, env: process.env, cwd, app });
-  assertFile(app, cwd);
+  assertFile(app, cwd, command);
   return settings;
 }
 
 const usualNames = ["app.ts", "server.ts", "app.js", "server.js", "index.js"];
 
-function noApplication(cwd: string): SwitchyardError {
+function noApplication(cwd: string, command: Command): SwitchyardError {
   const here = usualNames.filter((name) => existsSync(join(cwd, name)));
   const name = here.length === 1 ? here[0]! : "app.ts";
   return new SwitchyardError("SY_APP_MISSING", {
-    saw: "serve was given no application.",
+    saw: `${command} was given no application.`,
     fix:
       here.length === 1
-        ? `${name} is in this folder: run "switchyard serve ${name}".`
-        : `Name the application's file, as in "switchyard serve ${name}".`,
+        ? `${name} is in this folder: run "switchyard ${command} ${name}".`
+        : `Name the application's file, as in "switchyard ${command} ${name}".`,
   });
 }
 
 /** Finds out before anything is started that the file is there; whether it can be served is the worker's to find out. */
-export function assertFile(app: string, cwd: string): void {
+export function assertFile(app: string, cwd: string, command: Command): void {
   const stats = statSync(app, { throwIfNoEntry: false });
   if (stats?.isFile()) return;
   if (stats?.isDirectory()) {
     const name = usualNames.find((usual) => existsSync(join(app, usual))) ?? "app.ts";
     throw new SwitchyardError("SY_APP_MISSING", {
       saw: `${app} is a folder, and the application is a file.`,
-      fix: `Name the file, as in "switchyard serve ${relative(cwd, join(app, name))}".`,
+      fix: `Name the file, as in "switchyard ${command} ${relative(cwd, join(app, name))}".`,
     });
   }
   const near = nearName(app);

@@ -61,7 +61,11 @@ export function advise(run: CompareRun): Advice | null {
     lanes,
     config: configOf({ model, workers, threads, lanes }),
     sentence: sentenceFor({ model, workers: chosen.report.workers, threads, lanes }),
-    reasons: [...reasonsFor(decisive, servedBy(variant.name, model), chosen.ties), ...heavyReasons(heavy, lanes)],
+    reasons: [
+      ...(chosen.candidates === 1 ? [`${variant.name} alone was measured: there is nothing to hold it against.`] : []),
+      ...reasonsFor(decisive, servedBy(variant.name, model), chosen.ties),
+      ...heavyReasons(heavy, lanes),
+    ],
     isDifference: chosen.ties.length < chosen.candidates,
   };
 }

@@ -10,10 +10,11 @@ import type { CompareRun, Measurement, MixedLoad } from "./run.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 import { levelsOf, type PathVerdict, servedAtOnce, verdicts } from "./verdict.ts";
 
-export function compareText(run: CompareRun, advice: Advice | null): string {
+/** @param columns that the terminal has; a table that is wider is printed in two parts. */
+export function compareText(run: CompareRun, advice: Advice | null, columns = Number.POSITIVE_INFINITY): string {
   return [
     machineText(run),
-    ...verdicts(run).map((verdict) => pathText(run, verdict)),
+    ...verdicts(run).map((verdict) => pathText(run, verdict, columns)),
     failuresText(run),
     warningsText(run),
     advice === null ? "" : adviceText(run, advice),
@@ -34,7 +35,7 @@ function requestText({ method, headers, body }: RequestShape): string {
   return ` Each request: ${method}${named}${body === "" ? "" : `, ${Buffer.byteLength(body)} bytes`}.`;
 }
 
-function pathText(run: CompareRun, verdict: PathVerdict): string {
+function pathText(run: CompareRun, verdict: PathVerdict, columns: number): string {
   const lines = [`${verdict.path}`, `  ${verdictText(verdict)}`];
   const clients = [
     ...new Set(
@@ -43,7 +44,7 @@ function pathText(run: CompareRun, verdict: PathVerdict): string {
       ]),
     ),
   ].sort((a, b) => a - b);
-  if (clients.length > 0) lines.push(tableText(run, verdict, clients));
+  if (clients.length > 0) lines.push(tableText(run, verdict, { clients, columns }));
   for (const each of verdict.excluded) lines.push(`  ${each}`);
   return `${lines.join("\n")}\n`;
 }
@@ -74,46 +75,56 @@ function atOnceText(verdict: PathVerdict): string {
   return `Served at once: ${served.join(", ")}.`;
 }
 
-function tableText(run: CompareRun, verdict: PathVerdict, clients: readonly number[]): string {
+function tableText(
+  run: CompareRun,
+  verdict: PathVerdict,
+  { clients, columns }: { clients: readonly number[]; columns: number },
+): string {
   const { path } = verdict;
   const rows = run.variants
     .map(({ variant }) => ({ variant, levels: levelsOf(run.measurements, { variant: variant.name, path }) }))
     .filter(({ levels }) => levels.size > 0);
   // The most that all of them had: latencies at different numbers of clients are no comparison.
   const most = clients.findLast((count) => rows.every(({ levels }) => levels.has(count))) ?? clients.at(-1)!;
-  const head = [
-    "",
-    ...clients.map((count) => `${count} client${count === 1 ? "" : "s"}`),
-    `p50 at ${most}`,
-    `p99 at ${most}`,
-    `CPU at ${most}`,
-    "",
+  const names = ["", ...rows.map(({ variant }) => variant.name)];
+  const rates = clients.map((count) => [
+    `${count} client${count === 1 ? "" : "s"}`,
+    ...rows.map(({ levels }) => rateText(spreadOf((levels.get(count) ?? []).map(({ perSecond }) => perSecond)))),
+  ]);
+  const atMost = rows.map(({ levels }) => levels.get(most) ?? []);
+  const others = [
+    [`p50 at ${most}`, ...atMost.map((those) => quantileText(those, 0.5))],
+    [`p99 at ${most}`, ...atMost.map((those) => quantileText(those, 0.99))],
+    [`CPU at ${most}`, ...atMost.map(cpuText)],
+    ["", ...rows.map(({ variant }) => markOf(verdict, variant.name))],
   ];
-  const cells = rows.map(({ variant, levels }) => {
-    const those = levels.get(most) ?? [];
-    const cpu = spreadOf(those.flatMap(({ cpuMs }) => cpuMs ?? []));
-    return [
-      variant.name,
-      ...clients.map((count) => rateText(spreadOf((levels.get(count) ?? []).map(({ perSecond }) => perSecond)))),
-      quantileText(those, 0.5),
-      quantileText(those, 0.99),
-      cpu === null ? "?" : ms(cpu.median),
-      markOf(verdict, variant.name),
-    ];
-  });
-  return alignedRows([head, ...cells]);
+  const whole = columnsText([names, ...rates, ...others]);
+  if (whole.split("\n").every(({ length }) => length <= columns)) return whole;
+  return `${columnsText([names, ...rates])}\n${columnsText([names, ...others])}`;
 }
 
-function markOf({ best }: PathVerdict, variant: string): string {
-  if (!best.includes(variant)) return "";
+function columnsText(columns: readonly (readonly string[])[]): string {
+  return alignedRows(columns[0]!.map((_, row) => columns.map((column) => column[row]!)));
+}
+
+function cpuText(measurements: readonly Measurement[]): string {
+  const cpu = spreadOf(measurements.flatMap(({ cpuMs }) => cpuMs ?? []));
+  return cpu === null ? "?" : ms(cpu.median);
+}
+
+function markOf({ best, ranking }: PathVerdict, variant: string): string {
+  if (!best.includes(variant) || ranking.length === 1) return "";
   return best.length === 1 ? "best" : "best *";
 }
 
-/** "1,250/s ±4%" */
+/** "1,250/s ±4%", or "46/s (9 to 502)" where the rounds are so far apart that a share of the median says nothing. */
 function rateText(spread: Spread | null): string {
   if (spread === null) return "-";
-  const half = spread.median === 0 ? 0 : (spread.max - spread.min) / 2 / spread.median;
-  return `${rate(spread.median)}/s${spread.count > 1 ? ` ±${Math.round(half * 100)}%` : ""}`;
+  const { median, min, max, count } = spread;
+  if (count === 1) return `${rate(median)}/s`;
+  const half = (max - min) / 2;
+  if (half > median / 2) return `${rate(median)}/s (${rate(min)} to ${rate(max)})`;
+  return `${rate(median)}/s ±${median === 0 ? 0 : Math.round((half / median) * 100)}%`;
 }
 
 export function quantileOf(measurements: readonly Measurement[], quantile: number): Spread | null {

@@ -88,8 +88,12 @@ function badAnswers(measurements: readonly Measurement[]): string[] {
     if (each.badRatio > 0.001 && each.badRatio > (worst.get(key)?.badRatio ?? 0)) worst.set(key, each);
   }
   return Array.from(worst.values(), ({ variant, path, badRatio, stream }) => {
-    const statuses = Object.entries(stream.statuses).map(([status, answers]) => `${answers} × ${status}`);
-    return `Under ${variant}, ${(badRatio * 100).toFixed(1)}% of the answers of ${path} ${loadText(stream)} were not what they should be (${statuses.join(", ")}).`;
+    const parts = [
+      ...Object.entries(stream.statuses).map(([status, answers]) => `${answers} × ${status}`),
+      ...(stream.broken > 0 ? [`${stream.broken} broken`] : []),
+      ...(stream.unanswered > 0 ? [`${stream.unanswered} without an answer by the end`] : []),
+    ];
+    return `Under ${variant}, ${(badRatio * 100).toFixed(1)}% of the requests for ${path} ${loadText(stream)} were not answered as they should be (${parts.join(", ")}).`;
   });
 }
 
@@ -130,10 +134,15 @@ function unmeasured(
     );
   if (missing.length === 0) return [];
   return [
-    `The time was over before all was measured, ${missing.map(({ variant }) => variant.name).join(" and ")} not on every path. Name fewer models or paths, or leave out --quick.`,
+    `The time was over before all was measured, ${listed(missing.map(({ variant }) => variant.name))} not on every path. Name fewer models or paths, or leave out --quick.`,
   ];
 }
 
 function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** "a, b and c" */
+function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
 }

@@ -161,6 +161,8 @@ for (const [args, code, saw] of [
   [[app, "--header", "X: a\r\nY: b"], "SY_OPTION_VALUE", /a name, a colon and a value/],
   [[app, "--header", "Host: example.com"], "SY_OPTION_VALUE", /compare writes itself/],
   [[app, "--models", "fast"], "SY_OPTION_VALUE", /"fast"/],
+  [[app, "--html", "no-folder/report.html"], "SY_OPTION_VALUE", /--html .* there is no folder .*no-folder/],
+  [[app, "--json", "."], "SY_OPTION_VALUE", /--json was given "\.", and that is a folder/],
   [[app, "other.js"], "SY_UNKNOWN_OPTION", /one application/],
   [["missing.js"], "SY_APP_MISSING", /missing\.js does not exist/],
   [[], "SY_APP_MISSING", /no application/],

@@ -45,6 +45,28 @@ test("variants whose rounds overlap can't be told apart, and the table says so",
   assert.match(compareText(run, advise(run)), /No difference that this run can tell between hybrid, greenlet on/);
 });
 
+test("rounds that are far apart are shown as they are, and not as a share of their median", () => {
+  const text = compareText(madeRun([{ ...waiting, most: { async: [0, 46, 502], hybrid: [98, 100, 102] } }]), null);
+  assert.match(text, /^ {2}async .* 46\/s \(0 to 502\) /m);
+  assert.match(text, /^ {2}hybrid .* 100\/s ±2% /m);
+});
+
+test("a table that is wider than the terminal is printed in two parts that fit", () => {
+  const run = madeRun([waiting]);
+  const lines = (columns: number) => compareText(run, null, columns).split("\n");
+  assert.equal(lines(200).filter((line) => line.startsWith("  hybrid ")).length, 1);
+  const parts = lines(60).filter((line) => line.startsWith("  hybrid "));
+  assert.equal(parts.length, 2);
+  assert.ok(parts.every(({ length }) => length <= 60) && parts[1]!.endsWith("best *"));
+});
+
+test("what was measured alone is the best of nothing, and the advice says so", () => {
+  const run = madeRun([{ ...waiting, most: { async: [600, 610, 620] } }]);
+  const text = compareText(run, advise(run));
+  assert.match(text, /async alone was measured: there is nothing to hold it against\./);
+  assert.doesNotMatch(text, /best/);
+});
+
 test("a path that computes gets a sync lane when something else is on the loops, in the pattern of its route", () => {
   const advice = advise(madeRun([waiting, { ...computing, path: "/report/42?deep=1" }]));
   assert.equal(advice?.model, "hybrid");
