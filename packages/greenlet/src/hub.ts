@@ -7,6 +7,7 @@ import type { Unlink } from "./ending.ts";
 import { GreenletError } from "./errors.ts";
 import type { Greenlet } from "./greenlet.ts";
 import { hubLimits } from "./limits.ts";
+import { isMidRun } from "./mid-run.ts";
 import { addPinListener, type PinKind, type PinReport, pinCounts, trustAddon } from "./pinning.ts";
 import {
   learnMatches,
@@ -130,6 +131,15 @@ class Hub {
       pins: pinCounts(),
       unreachable: unreachableCount(),
     };
+  }
+
+  /**
+   * Whether `test` is true of a greenlet that stands in the middle of a run: its slice was over, or a patched function has parked
+   * it, and its own code has not waited. `test` is called in the async context of each such greenlet, so that a store of
+   * AsyncLocalStorage says whose it is.
+   */
+  isMidRun(test: () => boolean): boolean {
+    return isMidRun(test);
   }
 
   /** For people: every greenlet that is alive, how it stands, what it waits for and in which frames. */

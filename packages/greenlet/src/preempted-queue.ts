@@ -28,6 +28,11 @@ export class PreemptedQueue<T> {
     return this.#waiting.length - this.#next;
   }
 
+  /** Those that are to go on, in their order. */
+  get members(): T[] {
+    return this.#waiting.slice(this.#next);
+  }
+
   add(task: T): void {
     this.#waiting.push(task);
     this.#hasNewcomer = true;

@@ -103,6 +103,11 @@ export function switchCounts(): SwitchCounts {
   return { switches, stacks, idleStacks: idle.length, preempted: preempted.size };
 }
 
+/** Those that were parked because their slice was over, and wait to go on. */
+export function preemptedTasks(): Task[] {
+  return preempted.members;
+}
+
 /** Has `newWatch` told of every switch; null for nobody, which costs nothing. */
 export function watchSwitches(newWatch: SwitchWatch | null): void {
   watch = newWatch;

@@ -7,6 +7,7 @@
 import childProcess, { type ChildProcess, type SpawnSyncReturns } from "node:child_process";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
+import { parkMidRun } from "../mid-run.ts";
 import type { Task } from "../switching.ts";
 import { Waiter } from "../waiter.ts";
 import { cooperatingTask, type LibraryFunction, type Patch } from "./cooperation.ts";
@@ -140,7 +141,7 @@ function run(task: Task, { file, args, options }: Command): Result | null {
   });
   child.stdin?.end(input ?? "");
   try {
-    const [status, signal] = waiter.park() as [number | null, NodeJS.Signals | null]; // what it was woken with above
+    const [status, signal] = parkMidRun(task, waiter) as [number | null, NodeJS.Signals | null]; // what it was woken with above
     const [stdout = null, stderr = null] = outputs.map((output) => output?.take(encoding) ?? null);
     const output = [null, stdout, stderr] as (string | null)[]; // typed for text only, and Buffers by default
     const error = failure ?? pipeFailure;

@@ -5,6 +5,7 @@
 // throws its own error.
 
 import Module from "node:module";
+import { parkMidRun } from "../mid-run.ts";
 import { runningTask, type Task } from "../switching.ts";
 import { Waiter } from "../waiter.ts";
 
@@ -67,7 +68,7 @@ export function waitForCallback(
   } catch (error) {
     return new Refused(error);
   }
-  const given = waiter.park() as unknown[] | Frameless; // what the callback above woke it with
+  const given = parkMidRun(task, waiter) as unknown[] | Frameless; // what the callback above woke it with
   if (given instanceof Frameless) throw given.error;
   return given;
 }

@@ -13,6 +13,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { GreenletError } from "../errors.ts";
 import type { Greenlet } from "../greenlet.ts";
+import { parkMidRun } from "../mid-run.ts";
 import { Waiter } from "../waiter.ts";
 import { cooperatingTask, type LibraryFunction } from "./cooperation.ts";
 import { revived, type SqliteDeath, SqliteThread, threadDied, type UnsentCall } from "./sqlite-thread.ts";
@@ -54,7 +55,7 @@ class Turns {
     }
     const waiter = new Waiter(task, "its turn at a database of node:sqlite");
     this.#waiting.push({ task, waiter });
-    waiter.park();
+    parkMidRun(task, waiter);
   }
 
   /** After each answer. */
@@ -128,7 +129,7 @@ class Connection {
       throw error;
     }
     this.#turns.isBusy = true;
-    return waiter.park() as SqliteReply | SqliteDeath; // what it is woken with
+    return parkMidRun(task, waiter) as SqliteReply | SqliteDeath; // what it is woken with
   }
 
   #block(call: UnsentCall): SqliteReply | SqliteDeath {

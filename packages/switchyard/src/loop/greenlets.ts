@@ -6,6 +6,8 @@ import { pathToFileURL } from "node:url";
 import type * as Greenlets from "@switchyard/greenlet";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
+import { holdEarlyRejections } from "./early-rejections.ts";
+import type { Faults } from "./faults.ts";
 
 /**
  * @param limits Of a lane that runs in workers of its own, its own runTimeoutMs.
@@ -13,6 +15,7 @@ import { SwitchyardError } from "../errors.ts";
  */
 export async function loadGreenlets(
   limits: Pick<ServeSettings, "preemptMs" | "runTimeoutMs">,
+  faults: Faults,
 ): Promise<typeof Greenlets> {
   const greenlets = await import("@switchyard/greenlet");
   try {
@@ -28,6 +31,7 @@ export async function loadGreenlets(
     });
   }
   greenlets.monkey.patchAll({ fs: true, atomics: true });
+  holdEarlyRejections(faults, (test) => greenlets.hub.isMidRun(test));
   return greenlets;
 }
 

@@ -80,7 +80,7 @@ async function runLoopWorker(parent: Parent): Promise<void> {
   const watch = letWatch({ parent, worker, faults, brief, limits: loopLimits(settings) });
   // Greenlets patch blocking functions of the standard library, so they come before the application.
   const wantsGreenlets = model === "greenlet" || parent.order.lanes.some(isGreenletHere);
-  const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets(settings) : null;
+  const greenlets = wantsGreenlets ? await (await import("./greenlets.ts")).loadGreenlets(settings, faults) : null;
   const drained = Promise.withResolvers<void>();
   const application = await load(parent, {
     notice: (text) => log.info({ worker }, text),

@@ -68,7 +68,7 @@ async function runSyncWorker(parent: Parent): Promise<void> {
   const watch = letWatch({ parent, worker, faults, brief, limits: poolLimits(settings, lane) });
   const { runTimeoutMs } = lane ?? settings;
   // Greenlets patch blocking functions of the standard library, so they come before the application.
-  const greenlets = model === "greenlet" ? await loadGreenlets({ ...settings, runTimeoutMs }) : null;
+  const greenlets = model === "greenlet" ? await loadGreenlets({ ...settings, runTimeoutMs }, faults) : null;
   if (model === "sync") await loadGreenletsOfProject(settings.app);
 
   /** No request is left and none will come. */
