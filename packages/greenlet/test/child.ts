@@ -31,6 +31,9 @@ export async function runFixture(
   const child = spawn(command, rest, {
     stdio: input === undefined ? ["ignore", "pipe", "pipe"] : ["pipe", "pipe", "pipe", "ipc"],
     env,
+    // One that hangs is ended before its test is, and so what it has printed is shown.
+    timeout: 200_000,
+    killSignal: "SIGKILL",
   });
   child.once("message", () => child.stdin?.end(input));
   const [stdout, stderr, [code, signal]] = await Promise.all([

@@ -177,7 +177,10 @@ test("node --import main runs a program that belongs to no package as the main m
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "program.js");
   writeFileSync(file, "console.log(require.main === module, module.parent === null);");
-  const { stdout } = spawnSync(process.execPath, ["--import", fileURLToPath(mainUrl), file], { encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, ["--import", fileURLToPath(mainUrl), file], {
+    encoding: "utf8",
+    timeout: 200_000,
+  });
   assert.equal(stdout, "true true\n");
 });
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { ServerStatus } from "../../src/metrics/snapshot.ts";
 import { Accounting, tally } from "../harness/accounting.ts";
+import { until } from "../harness/patience.ts";
 import { isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { get, startServer, type TestServer } from "../harness/server.ts";
 
@@ -15,11 +16,25 @@ const args = ["--model", "auto", "--workers", "2", "--no-access-log"];
 
 /** Asks for a path again and again until the status says what is waited for; every answer must be a 200. */
 async function askUntil(server: TestServer, path: string, fits: (routes: string[]) => boolean): Promise<void> {
-  for (;;) {
-    assert.equal((await server.get(path)).status, 200);
-    const { moves } = await server.status();
-    if (fits(moves.map(({ method, route }) => `${method} ${route}`))) return;
-  }
+  let status: ServerStatus | null = null;
+  await until(
+    async () => {
+      assert.equal((await server.get(path)).status, 200);
+      status = await server.status();
+      return fits(status.moves.map(({ method, route }) => `${method} ${route}`));
+    },
+    () => status,
+    0,
+  );
+}
+
+/** Asks for a path again and again until such a process answers. */
+async function untilAnsweredBy(server: TestServer, path: string, fits: (pid: number) => boolean): Promise<void> {
+  await until(
+    async () => fits(await whoAnswers(server, path)),
+    () => `${path} is answered by others`,
+    0,
+  );
 }
 
 async function whoAnswers(server: TestServer, path: string): Promise<number> {
@@ -45,7 +60,7 @@ test("a route that holds the loops is moved to sync workers, and the log and the
   );
   assert.ok(String(line.msg).includes(move!.config));
   // Another name is the same route; the loops may hear of the move a moment after the status.
-  while (loops.includes(await whoAnswers(server, "/report/another")));
+  await untilAnsweredBy(server, "/report/another", (pid) => !loops.includes(pid));
   assert.ok(loops.includes(await whoAnswers(server, "/hello")));
   assert.ok((await server.status()).lanes.some(({ origin }) => origin === "auto"));
 });
@@ -54,7 +69,7 @@ test("a route that holds the loops after an await is moved too", async (t) => {
   const server = await startServer(t, { app, args });
   const loops = await loopPids(server);
   await askUntil(server, "/late/a", (routes) => routes.includes("GET /late/:name"));
-  while (loops.includes(await whoAnswers(server, "/late/b")));
+  await untilAnsweredBy(server, "/late/b", (pid) => !loops.includes(pid));
 });
 
 test("a stream of events never moves", async (t) => {
@@ -98,7 +113,7 @@ test("a route that stops holding the loops comes back", async (t) => {
   await askUntil(server, "/report/a", (routes) => routes.length > 0);
   writeFileSync(mended, "");
   await askUntil(server, "/report/a", (routes) => routes.length === 0);
-  while (!loops.includes(await whoAnswers(server, "/report/a")));
+  await untilAnsweredBy(server, "/report/a", (pid) => loops.includes(pid));
   await server.waitForLine(({ msg }) => msg?.startsWith("GET /report/:name runs on the event loops again") ?? false);
 });
 
@@ -113,7 +128,7 @@ test("what was moved stays so in the workers that a reload starts", async (t) =>
     return retiring === 0 && workers.filter(({ model }) => model === "async").length === 2;
   });
   assert.equal((await server.status()).moves.length, 1);
-  while (loops.has(await whoAnswers(server, "/report/b")));
+  await untilAnsweredBy(server, "/report/b", (pid) => !loops.has(pid));
 });
 
 test("what was moved stays so in the server that SIGUSR2 puts in the place of this one, and when the pool is killed", async (t) => {
@@ -130,15 +145,16 @@ test("what was moved stays so in the server that SIGUSR2 puts in the place of th
     assert.ok((await status()).moves.some(({ route }) => route === "/report/:name"));
     // Until it has ended, the first one may answer as well.
     await waitUntilEnded([server.pid]);
-    let loops: number[] = [];
-    while (loops.length < 2) {
-      loops = (await status()).workers.filter(({ model }) => model === "async").map((worker) => worker.pid);
-    }
-    while (loops.includes(await whoAnswers(server, "/report/b")));
+    const loops = await until(async () => {
+      const { workers } = await status();
+      const pids = workers.filter(({ model }) => model === "async").map((worker) => worker.pid);
+      return pids.length >= 2 && pids;
+    });
+    await untilAnsweredBy(server, "/report/b", (each) => !loops.includes(each));
     const pool = await whoAnswers(server, "/report/b");
     process.kill(pool, "SIGKILL");
     // What waits meanwhile is run by the next one.
-    while ((await whoAnswers(server, "/report/b")) === pool);
+    await untilAnsweredBy(server, "/report/b", (each) => each !== pool);
     assert.ok(!loops.includes(await whoAnswers(server, "/report/b")));
   } finally {
     // It has the output of the first one, whose end is waited for.

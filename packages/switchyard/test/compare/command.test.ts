@@ -13,6 +13,7 @@ import type { CompareRun } from "../../src/compare/run.ts";
 import { processesOf } from "../../src/compare/usage.ts";
 import { errorRecords } from "../../src/errors.ts";
 import { folderWith } from "../config/folder.ts";
+import { until } from "../harness/patience.ts";
 import { appPath } from "../harness/server.ts";
 
 const bin = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
@@ -122,7 +123,7 @@ test("when no path can be measured, compare ends with SY_COMPARE_NOTHING", async
 test("Ctrl-C leaves no process behind and keeps what was measured", async (t) => {
   const run = start(t, [app, "--path", "/wait", "--models", "async,hybrid", "--quick", "--json", "run.json"]);
   // The second variant's turn: something has been measured.
-  while (!run.stderr().includes("hybrid, /wait")) await once(run.child.stderr!, "data");
+  await until(() => run.stderr().includes("hybrid, /wait"), run.stderr);
   const pids = processesOf(run.child.pid!);
   assert.ok(pids.length > 1);
   run.child.kill("SIGINT");
@@ -136,7 +137,7 @@ test("Ctrl-C leaves no process behind and keeps what was measured", async (t) =>
 
 test("the servers that compare started end when it is killed", async (t) => {
   const run = start(t, [app, "--path", "/wait", "--models", "sync-processes,async"]);
-  while (!run.stderr().includes("sync-processes, /wait")) await once(run.child.stderr!, "data");
+  await until(() => run.stderr().includes("sync-processes, /wait"), run.stderr);
   const pids = processesOf(run.child.pid!);
   assert.ok(pids.length > 2);
   run.child.kill("SIGKILL");
@@ -144,9 +145,12 @@ test("the servers that compare started end when it is killed", async (t) => {
   await allGone(pids);
 });
 
-/** Resolves when none of the processes is there any more; one that stays ends the test by its time limit. */
+/** Resolves when none of the processes is there any more. */
 async function allGone(pids: readonly number[]): Promise<void> {
-  while (pids.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(
+    () => !pids.some((pid) => existsSync(`/proc/${pid}`)),
+    () => pids.filter((pid) => existsSync(`/proc/${pid}`)),
+  );
 }
 
 for (const [args, code, saw] of [

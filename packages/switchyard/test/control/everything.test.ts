@@ -9,6 +9,7 @@ import { test } from "node:test";
 import { ask } from "../../src/control/client.ts";
 import type { ServerStatus, WorkerSnapshot } from "../../src/metrics/snapshot.ts";
 import { startLoad } from "../harness/load.ts";
+import { until } from "../harness/patience.ts";
 import { isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { startServer } from "../harness/server.ts";
 
@@ -45,7 +46,14 @@ for (const [model, args] of Object.entries(models)) {
     let { pid } = server;
     const status = async () => (await ask(socket, { command: "status" })).status;
     const waitFor = async (fits: (status: ServerStatus) => boolean) => {
-      while (!fits(await status())) await new Promise((resolve) => setTimeout(resolve, 50));
+      let seen: ServerStatus | null = null;
+      await until(
+        async () => {
+          seen = await status();
+          return fits(seen);
+        },
+        () => seen,
+      );
     };
     const allReady = ({ workers, workersWanted }: ServerStatus) =>
       workers.filter(({ state }) => state === "ready").length === workersWanted;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { errorRecords } from "../../src/errors.ts";
 import { folderOf } from "../harness/folder.ts";
+import { until } from "../harness/patience.ts";
 import { get, launch, startServer } from "../harness/server.ts";
 
 const models = { hybrid: ["--model", "hybrid", "--workers", "2"], sync: ["--model", "sync", "--workers", "2"] };
@@ -40,23 +41,30 @@ for (const [model, args] of Object.entries(models)) {
     });
     const url = await waitForUrl(log);
     const linesOf = (file: string) => (existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : []);
-    const waitForLines = async (file: string, count: number) => {
-      while (linesOf(file).length < count) await new Promise((resolve) => setTimeout(resolve, 20));
-    };
+    const waitForLines = (file: string, count: number) =>
+      until(
+        () => linesOf(file).length >= count,
+        () => linesOf(file),
+      );
     assert.equal(statSync(access).mode & 0o777, 0o640);
     for (let index = 0; index < 20; index++) await get(`${url}/first`);
     await waitForLines(access, 20);
     renameSync(access, `${access}.1`);
     renameSync(log, `${log}.1`);
     server.child.kill("SIGUSR1");
-    while (!linesOf(log).some((line) => line.includes("opened again")))
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(
+      () => linesOf(log).some((line) => line.includes("opened again")),
+      () => linesOf(log),
+    );
     // Until a worker has heard of it, its lines go to the old file: none is lost.
     let sent = 0;
-    while (linesOf(access).length < 20) {
-      for (let index = 0; index < 20; index++, sent++) await get(`${url}/second`);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await until(
+      async () => {
+        for (let index = 0; index < 20; index++, sent++) await get(`${url}/second`);
+        return linesOf(access).length >= 20;
+      },
+      () => ({ sent, lines: linesOf(access) }),
+    );
     await server.stop();
     const all = [...linesOf(`${access}.1`), ...linesOf(access)].map((line) => JSON.parse(line).path);
     assert.equal(all.filter((path) => path === "/first").length, 20);
@@ -66,11 +74,10 @@ for (const [model, args] of Object.entries(models)) {
 }
 
 async function waitForUrl(log: string): Promise<string> {
-  for (;;) {
-    const line = existsSync(log) ? /"msg":"Serving at ([^"]+)"/.exec(readFileSync(log, "utf8")) : null;
-    if (line !== null) return line[1]!;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  const [, url] = await until(() =>
+    existsSync(log) ? /"msg":"Serving at ([^"]+)"/.exec(readFileSync(log, "utf8")) : null,
+  );
+  return url!;
 }
 
 test("a log file that can't be written is refused before anything is started", async (t) => {

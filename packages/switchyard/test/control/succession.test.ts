@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
 import { folderOf } from "../harness/folder.ts";
 import { startLoad } from "../harness/load.ts";
+import { until } from "../harness/patience.ts";
 import { descendantsOf, isAlive, waitUntilEnded } from "../harness/processes.ts";
 import { type LogLine, startServer, type TestServer } from "../harness/server.ts";
 
@@ -106,11 +107,10 @@ test("a server that is told to stop while its successor starts stops that too", 
 
 /** Resolves when so many processes are below `pid` that were not there before. */
 async function appearedBelow(pid: number, before: readonly number[], count: number): Promise<number[]> {
-  for (;;) {
+  return until(() => {
     const appeared = descendantsOf(pid).filter((each) => !before.includes(each));
-    if (appeared.length >= count) return appeared;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    return appeared.length >= count && appeared;
+  });
 }
 
 /** Binds a socket and a socket for notices as systemd does, and becomes the server: the pid stays. */

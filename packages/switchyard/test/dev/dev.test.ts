@@ -10,6 +10,7 @@ import { after, type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { closeBrowser, openPage, skip } from "../dashboard/browser.ts";
 import { Lines } from "../harness/lines.ts";
+import { until as eventually } from "../harness/patience.ts";
 import { freePort } from "../harness/ports.ts";
 import { descendantsOf, waitUntilEnded } from "../harness/processes.ts";
 import { type Answer, get } from "../harness/server.ts";
@@ -60,11 +61,14 @@ async function startDev(t: TestContext, { app }: Project, args: readonly string[
     printed: () => printed,
     /** Asks until the answer fits: a change is noticed some time after it was made. */
     async until(fits: (answer: Answer) => boolean, path = "/"): Promise<Answer> {
-      for (;;) {
-        const answer = await get(url + path, asBrowser).catch(() => null);
-        if (answer !== null && fits(answer)) return answer;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+      let answer: Answer | null = null;
+      return eventually(
+        async () => {
+          answer = await get(url + path, asBrowser).catch(() => null);
+          return answer !== null && fits(answer) && answer;
+        },
+        () => [answer, printed],
+      );
     },
   };
 }
@@ -111,7 +115,7 @@ test("an application that can't be loaded is answered with the error and its pla
   assert.match(body, /no &lt;b&gt;bold&lt;\/b&gt; here/);
   assert.doesNotMatch(body, /<b>bold/);
   assert.match(body, /<mark><span class="number"> +2<\/span> throw new Error/);
-  while (!printed().includes("error SY_APP_THREW: ")) await new Promise((resolve) => setTimeout(resolve, 20));
+  await eventually(() => printed().includes("error SY_APP_THREW: "), printed);
   const plain = await get(url);
   assert.match(plain.body, /^SY_APP_THREW: /);
   assert.equal(plain.status, 500);
@@ -201,10 +205,9 @@ test("Ctrl-C ends it at once and leaves no process behind", async (t) => {
 
 /** The id of the inspector's target, once there is one and it is another than before. */
 async function inspected(port: number, before: string | null): Promise<string> {
-  for (;;) {
+  return eventually(async () => {
     const answer = await get(`http://127.0.0.1:${port}/json/list`).catch(() => null);
-    const id = answer === null ? undefined : JSON.parse(answer.body)[0]?.id;
-    if (typeof id === "string" && id !== before) return id;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    const id: unknown = answer === null ? null : JSON.parse(answer.body)[0]?.id;
+    return typeof id === "string" && id !== before && id;
+  });
 }

@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { errorRecords } from "../../src/errors.ts";
+import { until } from "../harness/patience.ts";
 import { waitUntilEnded } from "../harness/processes.ts";
 import { appPath, get, launch, startServer } from "../harness/server.ts";
 
@@ -131,13 +132,11 @@ test("in root's folders, log files and pid file are made for the user, and outli
     ]),
   });
   const textOf = (name: string) => (existsSync(name) ? readFileSync(name, "utf8") : "");
-  const waitFor = async (name: string, pattern: RegExp) => {
-    for (;;) {
-      const found = pattern.exec(textOf(name));
-      if (found !== null) return found;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
+  const waitFor = (name: string, pattern: RegExp) =>
+    until(
+      () => pattern.exec(textOf(name)),
+      () => `${pattern} is not in ${textOf(name)}\n${server.otherOutput.join("\n")}`,
+    );
   const [, url = ""] = await waitFor(log, /"Serving at (.*)"/);
   for (const each of [log, access, pidFile]) assert.equal(statSync(each).uid, nobody, each);
   assert.equal(textOf(pidFile), `${server.pid}\n`);

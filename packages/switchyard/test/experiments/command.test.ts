@@ -17,7 +17,10 @@ const onLinux = { skip: process.platform !== "linux" };
 
 function experiments(t: TestContext, ...args: string[]) {
   const cwd = folderWith(t, {});
-  return { cwd, ...spawnSync(process.execPath, [bin, "experiments", ...args], { cwd, encoding: "utf8" }) };
+  return {
+    cwd,
+    ...spawnSync(process.execPath, [bin, "experiments", ...args], { cwd, encoding: "utf8", timeout: 240_000 }),
+  };
 }
 
 test("five clients and four workers: the fifth is answered after the others, in numbers and as a picture", (t) => {

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
+import { patiently } from "./patience.ts";
 
 /** As it arrived, its attributes by name. */
 export interface ReceivedSpan {
@@ -70,13 +71,13 @@ export async function startCollector(t: TestContext): Promise<Collector> {
         const fitting = collector.spans.filter(fits);
         if (fitting.length >= count)
           return fitting.sort((a, b) => Number(a.endTimeUnixNano) - Number(b.endTimeUnixNano));
-        await new Promise<void>((resolve) => {
-          const watcher = () => {
-            watchers.delete(watcher);
-            resolve();
-          };
-          watchers.add(watcher);
-        });
+        const { promise, resolve } = Promise.withResolvers<void>();
+        const watcher = () => {
+          watchers.delete(watcher);
+          resolve();
+        };
+        watchers.add(watcher);
+        await patiently(promise, () => ({ wanted: count, fitting, sendings: collector.sendings.length }));
       }
     },
     holdNext() {

@@ -10,6 +10,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { patiently } from "./patience.ts";
 
 export interface Arrival {
   readonly number: number;
@@ -62,16 +63,17 @@ export async function startGate(t: TestContext): Promise<Gate> {
   const gate: Gate = {
     env: { GATE: path },
     arrivals,
-    waitFor: (count) =>
-      new Promise((resolve) => {
-        const watcher = () => {
-          if (arrivals.length < count) return;
-          watchers.delete(watcher);
-          resolve(arrivals.slice(0, count));
-        };
-        watchers.add(watcher);
-        watcher();
-      }),
+    waitFor(count) {
+      const { promise, resolve } = Promise.withResolvers<Arrival[]>();
+      const watcher = () => {
+        if (arrivals.length < count) return;
+        watchers.delete(watcher);
+        resolve(arrivals.slice(0, count));
+      };
+      watchers.add(watcher);
+      watcher();
+      return patiently(promise, () => `${arrivals.length} of ${count} arrived`);
+    },
     onArrival(newAct) {
       act = newAct;
       for (const arrival of arrivals) act(arrival);

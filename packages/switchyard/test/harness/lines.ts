@@ -2,6 +2,7 @@
 
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { patiently } from "./patience.ts";
 
 export type Line = Readonly<Record<string, unknown>>;
 
@@ -17,7 +18,7 @@ export class Lines {
   waitFor(fits: (line: Line) => boolean): Promise<Line> {
     const past = this.all.find(fits);
     if (past !== undefined) return Promise.resolve(past);
-    return new Promise((resolve) => {
+    const coming = new Promise<Line>((resolve) => {
       const watcher = (line: Line) => {
         if (!fits(line)) return;
         this.#watchers.delete(watcher);
@@ -25,6 +26,7 @@ export class Lines {
       };
       this.#watchers.add(watcher);
     });
+    return patiently(coming, () => this.all);
   }
 
   #add(text: string): void {

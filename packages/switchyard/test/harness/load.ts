@@ -4,6 +4,7 @@
 
 import http from "node:http";
 import type { TestContext } from "node:test";
+import { patiently } from "./patience.ts";
 
 export interface LoadResult {
   /** How often each outcome was seen: "ok", or what was seen instead. */
@@ -58,18 +59,21 @@ export function startLoad(t: TestContext, url: string, { clients = 8 }: { client
       return outcomes.ok ?? 0;
     },
     async answeredBy(version) {
-      while (!versions.has(version)) await this.answered(1);
+      const answered = async () => {
+        while (!versions.has(version)) await this.answered(1);
+      };
+      await patiently(answered(), () => ({ versions, outcomes }));
     },
     answered(more) {
       const goal = (outcomes.ok ?? 0) + more;
-      return new Promise((resolve) => {
-        const waiter = () => {
-          if ((outcomes.ok ?? 0) < goal && !isStopping) return;
-          waiters.delete(waiter);
-          resolve();
-        };
-        waiters.add(waiter);
-      });
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const waiter = () => {
+        if ((outcomes.ok ?? 0) < goal && !isStopping) return;
+        waiters.delete(waiter);
+        resolve();
+      };
+      waiters.add(waiter);
+      return patiently(promise, () => ({ goal, outcomes }));
     },
     stop,
   };

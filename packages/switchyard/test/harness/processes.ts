@@ -2,6 +2,7 @@
 // /proc.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { until } from "./patience.ts";
 
 export function isAlive(pid: number): boolean {
   return stateOf(pid) !== null;
@@ -28,7 +29,18 @@ export function parentOf(pid: number): number | null {
 
 /** Resolves when all of them have ended. A process has nobody else to tell of its end but its parent, so this asks. */
 export async function waitUntilEnded(pids: readonly number[]): Promise<void> {
-  while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(
+    () => !pids.some(isAlive),
+    () => `alive: ${pids.filter(isAlive).map((pid) => `${pid} (${commandOf(pid)})`)}`,
+  );
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+  } catch {
+    return "it has ended since";
+  }
 }
 
 /** The session that a process is in: a terminal's Ctrl-C reaches the processes of its own session only. */

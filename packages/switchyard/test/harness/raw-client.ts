@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import type { TestContext } from "node:test";
+import { patiently } from "./patience.ts";
 
 export class RawClient {
   readonly socket: net.Socket;
@@ -48,9 +49,9 @@ export class RawClient {
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#changed.add(resolve);
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#changed.add(resolve);
+    return patiently(promise, () => this.text);
   }
 
   #tell(): void {

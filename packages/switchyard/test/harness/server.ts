@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { ServerStatus } from "../../src/metrics/snapshot.ts";
+import { patiently, until } from "./patience.ts";
 
 const command = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
 const appsFolder = new URL("../fixtures/apps/", import.meta.url);
@@ -31,7 +32,7 @@ export interface TestServer {
   /** Every JSON line of stdout so far, and what else was printed. */
   readonly lines: LogLine[];
   readonly otherOutput: string[];
-  /** The first line, past or to come, that fits. */
+  /** The first line, past or to come, that fits; rejects when the output has ended without. */
   waitForLine(fits: (line: LogLine) => boolean): Promise<LogLine>;
   status(): Promise<ServerStatus>;
   /** Asks for the status again and again until it fits. */
@@ -56,14 +57,7 @@ export function appPath(app: string): string {
 /** Starts the server and resolves when it serves; rejects with what it printed when it ends instead. */
 export async function startServer(t: TestContext, options: StartOptions): Promise<TestServer> {
   const server = launch(t, options);
-  const line = await Promise.race([
-    server.waitForLine((each) => each.msg?.startsWith("Serving at ") ?? false),
-    server.exited.then((code) => {
-      throw new Error(
-        `The server ended with ${code}:\n${server.otherOutput.join("\n")}\n${JSON.stringify(server.lines)}`,
-      );
-    }),
-  ]);
+  const line = await server.waitForLine((each) => each.msg?.startsWith("Serving at ") ?? false);
   return Object.assign(server, { url: String(line.url) });
 }
 
@@ -89,6 +83,7 @@ export function launch(t: TestContext, { app, args = [], env = {}, prefix = [] }
   });
   createInterface({ input: child.stderr }).on("line", (text) => otherOutput.push(text));
   const exited = once(child, "close").then(([code]) => code as number | null);
+  const output = () => `${lines.map((line) => JSON.stringify(line)).join("\n")}\n${otherOutput.join("\n")}`;
   t.after(async () => {
     child.kill("SIGKILL");
     await exited;
@@ -104,14 +99,15 @@ export function launch(t: TestContext, { app, args = [], env = {}, prefix = [] }
     waitForLine(fits) {
       const past = lines.find(fits);
       if (past !== undefined) return Promise.resolve(past);
-      return new Promise((resolve) => {
-        const watcher = (line: LogLine) => {
-          if (!fits(line)) return;
-          watchers.delete(watcher);
-          resolve(line);
-        };
-        watchers.add(watcher);
-      });
+      const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
+      const watcher = (line: LogLine) => {
+        if (!fits(line)) return;
+        watchers.delete(watcher);
+        resolve(line);
+      };
+      watchers.add(watcher);
+      exited.then((code) => reject(new Error(`The server ended with ${code}:\n${output()}`)), reject);
+      return patiently(promise, output);
     },
     async status() {
       const page = await server.waitForLine((line) => line.msg?.startsWith("Status page: ") ?? false);
@@ -119,17 +115,21 @@ export function launch(t: TestContext, { app, args = [], env = {}, prefix = [] }
       return JSON.parse(answer.body);
     },
     async waitForStatus(fits) {
-      for (;;) {
-        const status = await server.status();
-        if (fits(status)) return status;
+      let status: ServerStatus | null = null;
+      return until(
+        async () => {
+          status = await server.status();
+          return fits(status) && status;
+        },
+        () => status ?? output(),
         // The page is made from reports that come every second: asking faster tells nothing new.
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        50,
+      );
     },
     get: (path, requestOptions) => get(server.url + path, requestOptions),
     async stop(signal = "SIGTERM") {
       child.kill(signal);
-      return exited;
+      return patiently(exited, output);
     },
   };
   return server;
@@ -138,7 +138,7 @@ export function launch(t: TestContext, { app, args = [], env = {}, prefix = [] }
 /** One request on a connection of its own. */
 export function get(url: string, options: http.RequestOptions & { body?: string | Buffer } = {}): Promise<Answer> {
   const { body, ...rest } = options;
-  return new Promise((resolve, reject) => {
+  const answer = new Promise<Answer>((resolve, reject) => {
     const { request: send } = url.startsWith("https:") ? https : http;
     const request = send(url, { agent: false, ...rest }, (response) => {
       const chunks: Buffer[] = [];
@@ -155,6 +155,7 @@ export function get(url: string, options: http.RequestOptions & { body?: string 
     request.on("error", reject);
     request.end(body);
   });
+  return patiently(answer, () => `no answer from ${url}`);
 }
 
 function parse(text: string): LogLine | null {

@@ -10,6 +10,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Accounting, type Outcome, openConnection, type Sent, tally } from "../harness/accounting.ts";
+import { until } from "../harness/patience.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const runMs = Number(process.env.SWITCHYARD_CHAOS_MS ?? 4_000);
@@ -194,14 +195,10 @@ async function killed(pid: number): Promise<boolean> {
 }
 
 async function untilServed(server: TestServer, path: string): Promise<void> {
-  for (;;) {
-    const status = await server.get(path, { method: "POST" }).then(
-      (answer) => answer.status,
-      () => 0,
-    );
-    if (status === 200) return;
-    await server.status();
-  }
+  await until(
+    async () => (await server.get(path, { method: "POST" }).catch(() => null))?.status === 200,
+    () => `${path} is not answered with 200`,
+  );
 }
 
 /** Mulberry32: a small generator whose runs repeat with their seed. */

@@ -9,6 +9,7 @@ import type { UserLane } from "../../src/config/settings.ts";
 import type { LaneSnapshot, ServerStatus } from "../../src/metrics/snapshot.ts";
 import { Accounting, tally } from "../harness/accounting.ts";
 import { startGate } from "../harness/gate.ts";
+import { until } from "../harness/patience.ts";
 import { startServer } from "../harness/server.ts";
 
 /** A server of two loops with these lanes. */
@@ -299,6 +300,9 @@ test("the folder of the links is gone after a stop, and after the supervisor was
     assert.equal((await server.get("/run")).status, 200);
     assert.equal(readdirSync(folder).length, 1);
     await server.stop(signal);
-    while (readdirSync(folder).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(
+      () => readdirSync(folder).length === 0,
+      () => readdirSync(folder),
+    );
   }
 });

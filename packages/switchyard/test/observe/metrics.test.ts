@@ -6,6 +6,7 @@ import parsePrometheus from "parse-prometheus-text-format";
 import { metricDefinitions } from "../../src/metrics/definitions.ts";
 import { startGate } from "../harness/gate.ts";
 import { models } from "../harness/models.ts";
+import { until } from "../harness/patience.ts";
 import { get, startServer, type TestServer } from "../harness/server.ts";
 
 /** Where every worker serves the one lane that there is. */
@@ -136,10 +137,10 @@ interface Family {
 
 class Metrics {
   readonly families: readonly Family[];
-  readonly #text: string;
+  readonly text: string;
 
   constructor(text: string) {
-    this.#text = text;
+    this.text = text;
     // The package has no types; its README describes these.
     this.families = parsePrometheus(text) as Family[];
   }
@@ -172,7 +173,7 @@ class Metrics {
     }
     // The parser leaves these two out where a histogram has labels.
     const read = (part: string) =>
-      Number(new RegExp(`^switchyard_${name}_${part}{.*} (.*)$`, "m").exec(this.#text)?.[1]);
+      Number(new RegExp(`^switchyard_${name}_${part}{.*} (.*)$`, "m").exec(this.text)?.[1]);
     assert.deepEqual(bounds.at(-1), [Number.POSITIVE_INFINITY, read("count")]);
     return { count: read("count"), sum: read("sum") };
   }
@@ -198,10 +199,13 @@ async function read(server: TestServer): Promise<Metrics> {
 }
 
 async function metricsWhere(server: TestServer, fits: (metrics: Metrics) => boolean): Promise<Metrics> {
-  for (;;) {
-    const metrics = await read(server);
-    if (fits(metrics)) return metrics;
-    // They are made from reports that come four times a second.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let metrics: Metrics | null = null;
+  return until(
+    async () => {
+      metrics = await read(server);
+      return fits(metrics) && metrics;
+    },
+    () => metrics?.text,
+    50,
+  );
 }

@@ -5,6 +5,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { folderOf } from "../harness/folder.ts";
+import { until } from "../harness/patience.ts";
 import { get, startServer } from "../harness/server.ts";
 
 test("a server whose only worker died is not ready until another is", async (t) => {
@@ -22,16 +23,14 @@ test("a server whose only worker died is not ready until another is", async (t) 
   const { workers } = await server.waitForStatus((status) => status.workers.length === 1);
   writeFileSync(hold, "");
   process.kill(workers[0]!.pid, "SIGKILL");
-  for (;;) {
+  const refusal = await until(async () => {
     const answer = await readiness();
-    if (answer.status !== 200) {
-      assert.equal(answer.status, 503);
-      assert.match(answer.body, /^no worker is ready/);
-      break;
-    }
-  }
+    return answer.status !== 200 && answer;
+  });
+  assert.equal(refusal.status, 503);
+  assert.match(refusal.body, /^no worker is ready/);
   assert.equal((await get(`${page.url}livez`)).status, 200);
   rmSync(hold);
-  while ((await readiness()).status !== 200) await server.status();
+  await until(async () => (await readiness()).status === 200);
   await server.waitForStatus((status) => status.workers.length === 1 && status.workers[0]?.pid !== workers[0]!.pid);
 });

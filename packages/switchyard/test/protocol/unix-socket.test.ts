@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { mayBeReset } from "../harness/connections.ts";
 import { models } from "../harness/models.ts";
+import { until } from "../harness/patience.ts";
 import { launch, startServer } from "../harness/server.ts";
 
 for (const { name, args } of models) {
@@ -78,14 +79,12 @@ function getUnix(socketPath: string, path: string): Promise<string> {
 
 /** Resolves once nobody listens on the socket any more: the killed server's workers end a moment after it. */
 async function refused(path: string): Promise<void> {
-  for (;;) {
-    const isRefused = await new Promise<boolean>((resolve) => {
+  const isRefused = () =>
+    new Promise<boolean>((resolve) => {
       const probe = mayBeReset(net.connect(path));
       probe.once("connect", () => resolve(false));
       probe.once("error", () => resolve(true));
       probe.unref();
     });
-    if (isRefused) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  await until(isRefused);
 }

@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { Accounting, sendRaw } from "../harness/accounting.ts";
 import { mayBeReset } from "../harness/connections.ts";
 import { startGate } from "../harness/gate.ts";
+import { until } from "../harness/patience.ts";
 import { descendantsOf, waitUntilEnded } from "../harness/processes.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
@@ -151,12 +152,12 @@ for (const model of ["hybrid", "sync"] as const) {
 /** Connections are refused once every process has closed the socket: until then some may be taken and closed. */
 async function assertRefused(server: TestServer): Promise<void> {
   const { hostname, port } = new URL(server.url);
-  for (;;) {
+  await until(async () => {
     const socket = mayBeReset(net.connect(Number(port), hostname));
     const code = await new Promise<string | null>((resolve) => {
       socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? ""));
       socket.once("close", () => resolve(null));
     });
-    if (code === "ECONNREFUSED") return;
-  }
+    return code === "ECONNREFUSED";
+  });
 }
