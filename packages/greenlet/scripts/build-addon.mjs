@@ -16,7 +16,7 @@ const packageFolder = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const [command, ...nodeGyp] = nodeGypCommand();
 const headers = headerArguments();
-const args = ["rebuild", "--directory", packageFolder, ...headers, ...process.argv.slice(2)];
+const args = ["rebuild", "--jobs", "max", "--directory", packageFolder, ...headers, ...process.argv.slice(2)];
 const { status, error } = spawnSync(command, [...nodeGyp, ...args], { stdio: "inherit", env: environment() });
 if (error) throw error;
 process.exit(status ?? 1);
