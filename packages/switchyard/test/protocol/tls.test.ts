@@ -33,20 +33,6 @@ for (const { name, args } of models) {
     await closed;
   });
 
-  test(`${name}: a session of HTTP/2 is closed when it was idle for the keep-alive time, and no sooner`, async (t) => {
-    const certificate = makeCertificate(t);
-    const idle = ["--keep-alive-timeout", "200"];
-    const server = await startServer(t, { app: "protocol/secure.js", args: [...args, ...idle, ...certificate.args] });
-    const session = mayBeReset(http2.connect(server.url, { ca: certificate.ca }));
-    t.after(() => session.destroy());
-    const ended = Promise.all([once(session, "goaway"), once(session, "close")]);
-    const stream = session.request({ ":path": "/wait?ms=600" });
-    const [headers] = await once(stream, "response");
-    assert.equal(headers[":status"], 200);
-    stream.resume();
-    await ended;
-  });
-
   test(`${name}: what is no TLS is refused, and the server goes on`, async (t) => {
     const certificate = makeCertificate(t);
     const server = await startServer(t, { app: "protocol/secure.js", args: [...args, ...certificate.args] });
@@ -58,6 +44,23 @@ for (const { name, args } of models) {
     assert.match(await client.ended(), /Hello, world!$/);
     assert.equal((await server.status()).restarts, 0);
     assert.equal(await server.stop(), 0);
+  });
+
+  // Who listens is a loop, or the balancer.
+  if (name !== "async" && name !== "sync --workers 2") continue;
+  test(`${name}: a session of HTTP/2 is closed when it was idle for the keep-alive time, and no sooner`, async (t) => {
+    const certificate = makeCertificate(t);
+    // It begins before the first request comes, which may take its time on a machine that stalls.
+    const idle = ["--keep-alive-timeout", "2s"];
+    const server = await startServer(t, { app: "protocol/secure.js", args: [...args, ...idle, ...certificate.args] });
+    const session = mayBeReset(http2.connect(server.url, { ca: certificate.ca }));
+    t.after(() => session.destroy());
+    const ended = Promise.all([once(session, "goaway"), once(session, "close")]);
+    const stream = session.request({ ":path": "/wait?ms=2600" });
+    const [headers] = await once(stream, "response");
+    assert.equal(headers[":status"], 200);
+    stream.resume();
+    await ended;
   });
 }
 
