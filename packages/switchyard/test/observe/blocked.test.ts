@@ -58,6 +58,9 @@ for (const [shape, args] of Object.entries(shapes)) {
     assert.ok(server.lines.indexOf(line) < server.lines.findIndex(({ code }) => code === "SY_RUN_TIMEOUT"));
   });
 
+  // The engine of regular expressions is interrupted in a way of its own, which does not depend on who runs the isolate; what
+  // a sync worker is told of late is seen above for each.
+  if (shape === "sync, processes" || shape === "sync, threads") continue;
   test(`${shape}: a regular expression that backtracks for ever is told of by its line`, async (t) => {
     const server = await start(t, args);
     server.get("/regex").catch(() => null);

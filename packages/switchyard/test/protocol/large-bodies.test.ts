@@ -19,7 +19,10 @@ const bodyBytes = 160 * megabyte;
 const limitBytes = 120 * megabyte;
 const env = { NODE_OPTIONS: `--import ${new URL("../fixtures/memory/collect-often.mjs", import.meta.url).href}` };
 
-for (const { name, args } of models) {
+/** A connection is read the same way by one loop and by one of several. */
+const rows = models.filter(({ model, args }) => model !== "hybrid" || args.includes("--lane"));
+
+for (const { name, args } of rows) {
   test(`${name}: ${bodyBytes / megabyte} MB pass through without being held`, async (t) => {
     const server = await startServer(t, { app: "protocol/app.js", args: [...args, "--run-timeout", "1h"], env });
 

@@ -48,7 +48,7 @@ for (const [model, args] of Object.entries(models)) {
   test(`${model}: an application that can't be loaded ends the server with its own exit code and one message`, async (t) => {
     for (const [file, code] of Object.entries(broken)) {
       // How a module fails is the same under every model; how its failure reaches the supervisor is not.
-      if (model === "async" || model === "sync" || oneOfEachCode.has(file)) {
+      if (model === "async" || oneOfEachCode.has(file)) {
         await assertFails(t, { app: `broken/${file}`, args }, code);
       }
     }
