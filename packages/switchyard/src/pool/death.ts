@@ -32,7 +32,8 @@ type Cause = Pick<Death, "kind" | "cause">;
 const bytesPerMib = 1024 * 1024;
 
 function causeOf(exit: Exit, killedFor: string | null): Cause {
-  if (killedFor !== null) return { kind: "switchyard", cause: `killed by Switchyard: ${killedFor}` };
+  if (killedFor !== null && !endedByItself(exit))
+    return { kind: "switchyard", cause: `killed by Switchyard: ${killedFor}` };
   if (exit.error !== undefined) {
     const code = (exit.error as NodeJS.ErrnoException).code;
     if (code === "ERR_WORKER_OUT_OF_MEMORY") return { kind: "heap_memory", cause: "out of heap memory" };
@@ -61,6 +62,12 @@ function causeOf(exit: Exit, killedFor: string | null): Cause {
   if (exit.signal !== null) return { kind: "signal", cause: `killed by ${exit.signal}` };
   if (exit.code === 0) return { kind: "exit", cause: "exit code 0: the application ended its own process" };
   return { kind: "exit", cause: `exit code ${exit.code}` };
+}
+
+/** What we kill ends with SIGKILL, or as a thread with 1. What ends otherwise had begun to before it was killed. */
+function endedByItself({ code, signal, error, fullHeapBytes }: Exit): boolean {
+  if (error !== undefined || fullHeapBytes !== undefined) return true;
+  return signal === null && code !== null && code > 1;
 }
 
 export interface Remains {

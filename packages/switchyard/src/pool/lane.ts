@@ -29,8 +29,12 @@ import type { WorkerHandle } from "./worker-handle.ts";
 
 /** A worker was told when it must have ended; this is for what it needs to do so in order, in milliseconds. */
 const workerPatienceMs = 1_000;
-/** How long a worker may live on without its channel for requests, in milliseconds. */
-const endAfterCloseMs = 1_000;
+/**
+ * How long a worker may live on without its channel for requests, in milliseconds. The channel of one that dies is closed
+ * first, and on a busy machine the rest of it has taken more than a second: it would count as killed, and nobody would be
+ * told that its heap was full.
+ */
+const endAfterCloseMs = 5_000;
 /** How often a lane that may shrink looks for idle workers, as a part of idleMs. */
 const looksForIdle = 4;
 

@@ -45,4 +45,13 @@ test("the cause of a death is said in words", () => {
   assert.equal(deathOf({ ...exit, code: 1, error }, null).cause, "out of heap memory");
   assert.equal(deathOf({ ...exit, code: 1, error: new TypeError("no") }, null).cause, "uncaught TypeError: no");
   assert.equal(deathOf({ ...exit, signal: "SIGKILL" }, "too slow").cause, "killed by Switchyard: too slow");
+  assert.equal(deathOf({ ...exit, code: 1 }, "too slow").kind, "switchyard");
+});
+
+test("of a worker that was killed while it ended by itself, its own cause is told", () => {
+  const exit = { code: null, signal: null };
+  const error = Object.assign(new Error("full"), { code: "ERR_WORKER_OUT_OF_MEMORY" });
+  assert.equal(deathOf({ ...exit, code: 1, error }, "too slow").kind, "heap_memory");
+  assert.equal(deathOf({ ...exit, signal: "SIGKILL", fullHeapBytes: 48 * 1024 ** 2 }, "too slow").kind, "heap_memory");
+  assert.equal(deathOf({ ...exit, code: 3 }, "too slow").cause, "exit code 3");
 });
