@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openConnection } from "../harness/accounting.ts";
+import { until } from "../harness/patience.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 
 const args = ["--model", "auto", "--workers", "2", "--no-access-log"];
@@ -66,8 +67,8 @@ test("of a moved route, an upgrade and a request with a large body or one of unk
   };
   const post = "POST /users/1 HTTP/1.1\r\nConnection: close\r\n";
   const get = "GET /users/1 HTTP/1.1\r\n";
-  while (await inLoop(`${post}Content-Length: 4`, "body"));
-  while (await inLoop(`${get}Connection: close`));
+  await until(async () => !(await inLoop(`${post}Content-Length: 4`, "body")));
+  await until(async () => !(await inLoop(`${get}Connection: close`)));
   assert.ok(await inLoop(`${post}Transfer-Encoding: chunked`, "4\r\nbody\r\n0\r\n\r\n"));
   const large = 1024 ** 2 + 1;
   assert.ok(await inLoop(`${post}Content-Length: ${large}`, "x".repeat(large)));

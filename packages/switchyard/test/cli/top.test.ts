@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { frameOf } from "../../src/cli/top-frame.ts";
 import { Accounting } from "../harness/accounting.ts";
 import { startGate } from "../harness/gate.ts";
+import { until } from "../harness/patience.ts";
 import { startServer } from "../harness/server.ts";
 
 const bin = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
@@ -72,7 +73,10 @@ class Shown {
 
   /** Resolves when what was shown, without its escape sequences, fits. */
   async until(fits: RegExp): Promise<void> {
-    while (!fits.test(this.plain())) await once(this.child.stdout, "data");
+    await until(
+      () => fits.test(this.plain()),
+      () => this.plain(),
+    );
   }
 
   plain(): string {

@@ -7,6 +7,7 @@ import type { TestContext } from "node:test";
 import { test } from "node:test";
 import { maxViewers } from "../../src/control/dashboard/live.ts";
 import { mayBeReset } from "../harness/connections.ts";
+import { until } from "../harness/patience.ts";
 import { RawClient } from "../harness/raw-client.ts";
 import { get, startServer } from "../harness/server.ts";
 
@@ -84,10 +85,7 @@ test("only so many dashboards may be open, each is told how the server is, and o
   assert.match(oneMore.body, /64 dashboards are open already/);
 
   open[0]!.close();
-  for (;;) {
-    const next = await openEvents(t, `${url}events`);
-    if (next.status === 200) break;
-  }
+  await until(async () => (await openEvents(t, `${url}events`)).status === 200);
 });
 
 interface Viewer {

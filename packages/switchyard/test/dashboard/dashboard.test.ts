@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { Accounting } from "../harness/accounting.ts";
 import { startGate } from "../harness/gate.ts";
+import { until } from "../harness/patience.ts";
 import { startServer, type TestServer } from "../harness/server.ts";
 import { closeBrowser, openPage, skip } from "./browser.ts";
 
@@ -80,7 +81,10 @@ test("requests that were answered before the page was opened are in its charts",
   const { page, faults } = await openPage(t, await adminUrl(server));
   const chart = page.getByRole("img", { name: /^Requests a second .* answered: now [\d.]+, at most [1-9]/ });
   // However long a second is on this machine, there is one with as many.
-  while ((await chart.count()) === 0) await server.get("/");
+  await until(async () => {
+    await server.get("/");
+    return (await chart.count()) > 0;
+  });
 
   await page.reload();
   await chart.waitFor();

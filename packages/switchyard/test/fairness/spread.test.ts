@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { makeCertificate } from "../harness/certificate.ts";
+import { until } from "../harness/patience.ts";
 import { get, startServer, type TestServer } from "../harness/server.ts";
 import { connect, countEach, type KeptConnection } from "./clients.ts";
 
@@ -36,6 +37,18 @@ async function untilEven(
     t.diagnostic(`not even: ${[...countEach(answers).values()]}`);
     await server.stop("SIGKILL");
   }
+}
+
+/** Adds answers until they are of two loops. */
+async function untilOfTwo(t: TestContext, server: TestServer, answers: string[]): Promise<void> {
+  await until(
+    async () => {
+      if (countEach(answers).size >= 2) return true;
+      answers.push(...(await burst(t, server, 16)));
+      return false;
+    },
+    () => answers,
+  );
 }
 
 /** Opens as many connections at once and asks each which process has it. */
@@ -75,16 +88,16 @@ test("so do 64 with TLS, each of which does its handshake in the worker that ser
 });
 
 test("a loop that is blocked gets no connection while another is free, and is served again afterwards", async (t) => {
-  const until = join(folderFor(t), "release");
+  const release = join(folderFor(t), "release");
   const server = await startServer(t, { app, args: [...loops, "--workers", "3"] });
   const blocked = connect(t, server);
-  const blockedAnswer = blocked.ask(`/block?until=${until}`);
+  const blockedAnswer = blocked.ask(`/block?until=${release}`);
   const line = await server.waitForLine((each) => "blocks" in each);
   const answers = await burst(t, server, 48);
   assert.ok(!answers.includes(String(line.blocks)));
-  writeFileSync(until, "");
+  writeFileSync(release, "");
   assert.equal(await blockedAnswer, String(line.blocks));
-  while (!(await burst(t, server, 16)).includes(String(line.blocks)));
+  await until(async () => (await burst(t, server, 16)).includes(String(line.blocks)));
 });
 
 const threads = ["--model", "hybrid", "--no-access-log", "--keep-alive-timeout", "0", "--workers", "1"];
@@ -96,14 +109,14 @@ test("64 connections differ by at most 1.5 times between four loops that are thr
 });
 
 test("a loop that is a thread gets no connection while it is blocked, and a drain finishes those that were handed on", async (t) => {
-  const until = join(folderFor(t), "release");
+  const release = join(folderFor(t), "release");
   const server = await startServer(t, { app, args: [...threads, "--threads", "3"] });
-  const blockedAnswer = connect(t, server).ask(`/block?until=${until}`);
+  const blockedAnswer = connect(t, server).ask(`/block?until=${release}`);
   const line = await server.waitForLine((each) => "blocks" in each);
   const answers = await burst(t, server, 48);
-  while (countEach(answers).size < 2) answers.push(...(await burst(t, server, 16)));
+  await untilOfTwo(t, server, answers);
   assert.ok(!answers.includes(String(line.blocks)));
-  writeFileSync(until, "");
+  writeFileSync(release, "");
   assert.equal(await blockedAnswer, String(line.blocks));
   assert.equal(await server.stop(), 0);
 });
@@ -116,7 +129,7 @@ test("a server with one loop keeps every connection", async (t) => {
 test("connections that were handed on are finished by a drain like any other", async (t) => {
   const server = await startServer(t, { app, args: [...loops, "--workers", "2"] });
   const answers = await burst(t, server, 32);
-  while (countEach(answers).size < 2) answers.push(...(await burst(t, server, 16)));
+  await untilOfTwo(t, server, answers);
   assert.equal(await server.stop(), 0);
 });
 

@@ -3,6 +3,7 @@
 // another request, or none at all is seen, which an HTTP client library would hide.
 
 import net from "node:net";
+import { patiently } from "./patience.ts";
 import type { LogLine, TestServer } from "./server.ts";
 
 export interface Outcome {
@@ -91,14 +92,14 @@ function open(server: TestServer, number: number, done: (outcome: Outcome) => vo
   socket.on("error", (cause: NodeJS.ErrnoException) => {
     error = cause.code ?? cause.message;
   });
-  const outcome = new Promise<Outcome>((resolve) => {
+  const closed = new Promise<Outcome>((resolve) => {
     socket.once("close", () => {
       const result = { number, statuses: statusesIn(text), text, error };
       done(result);
       resolve(result);
     });
   });
-  return { number, socket, outcome };
+  return { number, socket, outcome: patiently(closed, () => `request ${number}: ${JSON.stringify(text)}`) };
 }
 
 /** The status of each final answer in what came on a connection; interim ones (1xx) announce another. */
