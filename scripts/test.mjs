@@ -1,7 +1,7 @@
 // Runs every test of the repository, or those named: `npm test`, `npm run test:run -- packages/greenlet/test/*.test.ts`,
 // and of these the tests whose names fit --test-name-pattern.
 //
-// Tests start real servers on free loopback ports and wait for them more than they compute, so files run five at a time on
+// Tests start real servers on free loopback ports and wait for them more than they compute, so files run six at a time on
 // two CPUs: what they check is behaviour, and a machine that is merely slow must not fail them. Those that hold a measurement
 // against a promise can't tell anything beside other work: *.alone.test.ts run after the rest, one file at a time.
 //
@@ -19,31 +19,34 @@ import { spec } from "node:test/reporters";
 import { parseArgs } from "node:util";
 import { installBrowser } from "./browser.mjs";
 
-/** Those that took more than half a minute when it was measured last (2026-11), the longest first. */
+/** Those that took longest when it was measured last (2026-11), the longest first. */
 const longest = [
-  "grid/grid",
   "handoff",
   "impersonation-light",
+  "grid/grid",
   "impersonation",
-  "compare/command",
   "observe/blocked",
-  "observe/deaths",
-  "control/reload",
-  "faults/sync-worker-death",
-  "lanes/changes",
-  "auto/moves",
-  "supervisor/load-failures",
-  "supervisor/stopping",
-  "dashboard/dashboard",
   "protocol/large-bodies",
-  "lanes/lanes",
-  "observe/metrics",
+  "compare/command",
+  "supervisor/load-failures",
+  "auto/moves",
+  "supervisor/stopping",
+  "control/reload",
   "serve/models",
+  "observe/deaths",
+  "dashboard/dashboard",
   "control/command",
-  "protocol/http2",
+  "lanes/changes",
+  "faults/sync-worker-death",
   "experiments/command",
+  "observe/metrics",
+  "lanes/lanes",
   "protocol/access-log",
+  "protocol/http2",
+  "app/errors",
   "app/adopt",
+  "app/contract",
+  "app/typescript",
 ];
 
 /** A test that takes longer than this hangs, in milliseconds. */
@@ -70,7 +73,7 @@ process.once("exit", () => rmSync(compiled, { recursive: true, force: true, maxR
 const isAlone = (file) => file.endsWith(".alone.test.ts");
 await runAll(
   files.filter((file) => !isAlone(file)).sort((one, other) => rank(one) - rank(other)),
-  5,
+  6,
 );
 await runAll(files.filter(isAlone), 1);
 
