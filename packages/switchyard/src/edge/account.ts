@@ -162,11 +162,14 @@ export class Account {
     });
   }
 
-  /** Tells the clients of all answers still to begin that their connection closes after it (RFC 9112 §9.6). */
+  /**
+   * Tells the clients of all answers still to begin that their connection closes after it (RFC 9112 §9.6). Of requests that
+   * were pipelined that is the last. Where its answer waits, complete, for those before it, the connection will be idle.
+   */
   announceClose(): void {
-    for (const response of this.#open) {
-      if (!response.headersSent && response.req.httpVersionMajor < 2) closeWith(response);
-    }
+    const last = new Map<Socket, ServerResponse>();
+    for (const response of this.#open) if (response.req.httpVersionMajor < 2) last.set(response.req.socket, response);
+    for (const response of last.values()) if (!response.headersSent) closeWith(response);
   }
 
   counts(): RequestCounts {

@@ -46,6 +46,7 @@ export class FairShare {
   #lastQuestion = 0;
   /** Nobody has asked how many connections there are here, so there is no other loop. */
   #isAlone = true;
+  #hasEnded = false;
   readonly #settled = Promise.withResolvers<void>();
 
   /** @param begin Lets the server that accepted it, or another, read the connection. */
@@ -56,7 +57,7 @@ export class FairShare {
 
   /** A connection that was accepted a moment ago, and of which nothing was read. */
   accept(socket: Socket): void {
-    if (this.#isAlone) {
+    if (this.#isAlone || this.#hasEnded) {
       this.#start(socket);
       return;
     }
@@ -119,10 +120,11 @@ export class FairShare {
   }
 
   /**
-   * This loop accepts no more. Resolves when each connection that it has handed over has come to a loop: back to this one, if
+   * This loop hands over no more. Resolves when each connection that it has handed over has come to a loop: back to this one, if
    * the other accepts no more either, so it must not end before.
    */
   end(): Promise<void> {
+    this.#hasEnded = true;
     this.keepAll();
     if (this.#isAlone) return Promise.resolve();
     this.#line.tellLast();

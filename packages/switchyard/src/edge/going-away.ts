@@ -4,7 +4,6 @@
 import type { ServerResponse } from "node:http";
 import type http2 from "node:http2";
 import type { Server, Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { endLingering } from "./refusals.ts";
 
 /** The answer with which each connection closes. */
@@ -34,25 +33,42 @@ export function closeWith(response: ServerResponse): boolean {
 
 /**
  * Ends an HTTP/2 session without losing a request that is on its way: first a GOAWAY that refuses no stream yet, and when
- * the client has answered a PING that came after it, the one that names the last stream (RFC 9113 §6.8).
+ * the client has answered a PING that came after it, the one that names the last stream (RFC 9113 §6.8). Node's own client
+ * answers nothing any more once it has read the first, and what it had not sent by then waits for the second.
  */
 export function goAwayInOrder(session: http2.Http2Session): void {
   if (session.closed || session.destroyed) return;
   session.goaway(noError, highestStreamId);
+  const late = setTimeout(() => session.close(), answerPingMs);
+  session.once("close", () => clearTimeout(late));
   session.ping(() => session.close());
 }
 
+/** How long a client may take to answer the PING, in milliseconds. */
+const answerPingMs = 1_000;
 /** NO_ERROR (RFC 9113 §7). */
 const noError = 0;
 const highestStreamId = 2 ** 31 - 1;
+
+/** What is known of a connection that was upgraded, or is about to be. */
+export interface Upgrade {
+  readonly protocol: string;
+  /** What had been written on it before, in bytes. */
+  readonly bytesBefore: number;
+}
 
 /**
  * A WebSocket is sent a close frame, "going away" (RFC 6455 §7.4.1), before its end; others just end. A WebSocket's client
  * answers with a close frame and has nothing else to say: one that does not is not waited for.
  */
-export function goAway(socket: Duplex, protocol: string): void {
+export function goAway(socket: Socket, upgrade: Upgrade): void {
   if (!socket.writable) return;
-  if (protocol !== "websocket") {
+  // An application that asks elsewhere first, for a session perhaps: its answer to the upgrade comes before anything of ours.
+  if (socket.bytesWritten === upgrade.bytesBefore) {
+    setTimeout(() => goAway(socket, upgrade), lookEveryMs).unref();
+    return;
+  }
+  if (upgrade.protocol !== "websocket") {
     socket.end();
     return;
   }
@@ -64,6 +80,8 @@ export function goAway(socket: Duplex, protocol: string): void {
   });
 }
 
+/** How often it is looked whether an upgrade has been answered, in milliseconds. */
+const lookEveryMs = 50;
 /** How long a WebSocket's client may take to answer the close frame, in milliseconds. */
 const closeFrameMs = 2_000;
 

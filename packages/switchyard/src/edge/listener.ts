@@ -20,10 +20,11 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from "../node-http.ts";
+import { acceptWaiting } from "./accept-waiting.ts";
 import { FairShare, type ShareLine } from "./fair-share.ts";
 import { remoteOf, settleForwarding, TrustedProxies } from "./forwarding.ts";
 import { mayHaveBody } from "./front.ts";
-import { closeWith, goAway, goAwayInOrder, Handshakes } from "./going-away.ts";
+import { closeWith, goAway, goAwayInOrder, Handshakes, type Upgrade } from "./going-away.ts";
 import { interceptConnections } from "./intercept.ts";
 import { expectProxyHeader } from "./proxy-protocol.ts";
 import {
@@ -88,13 +89,11 @@ export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
   #idleMs: number;
-  /** With how many requests each has. */
-  readonly #sessions = new Map<http2.Http2Session, number>();
+  readonly #sessions = new Map<http2.Http2Session, { open: number; hasAsked: boolean }>();
   /** Connections with TLS: Node's server for them can't close them all. */
   readonly #secure = new Set<Socket>();
   readonly #handshakes: Handshakes | null;
-  /** Upgraded connections, by the protocol that they were upgraded to. */
-  readonly #upgraded = new Map<Duplex, string>();
+  readonly #upgraded = new Map<Socket, Upgrade>();
   /** Connections whose bytes are not HTTP any more. */
   readonly #broken = new WeakSet<Duplex>();
   /** The connections that are this loop's own, when there may be other loops. */
@@ -106,8 +105,13 @@ export class Listener {
   /** Closes the connections whose PROXY header has not come. */
   #closeUnproxied: () => void = () => {};
   #isDraining = false;
+  /** Resolves when this listener, which drains, accepts no more. */
+  #accepted: Promise<void> = Promise.resolve();
   #drained: Promise<void> = Promise.resolve();
   #onNoneAdopted: () => void = () => {};
+  #closesIdle = false;
+  /** Connections that were adopted, and of which the loop has not looked whether they have brought something. */
+  #justAdopted = 0;
   #sweep: NodeJS.Timeout | null = null;
 
   constructor(options: ListenerOptions) {
@@ -164,6 +168,10 @@ export class Listener {
       if (this.#adopted.size === 0) this.#onNoneAdopted();
     });
     this.fairShare?.adopt(socket);
+    if (this.#isDraining) {
+      this.#justAdopted++;
+      setImmediate(() => setImmediate(() => this.#justAdopted--));
+    }
   }
 
   get isDraining(): boolean {
@@ -197,8 +205,9 @@ export class Listener {
   }
 
   /**
-   * Accepts nothing more and resolves when every connection has closed. Idle connections are closed at once, the others
-   * when they become idle; WebSockets are told to go away (1001) and upgraded connections of any kind end with it.
+   * Accepts what waits in the kernel's queue and nothing more, and resolves when every connection has closed. Idle
+   * connections are closed at once, the others when they become idle; WebSockets are told to go away (1001) and upgraded
+   * connections of any kind end with it.
    *
    * With `leavesIdle` an idle connection is not closed, nor one whose PROXY header or handshake is under way, since its client
    * may be sending a request on it at this moment: it is answered, and told then that the connection closes, or ends when it
@@ -208,28 +217,41 @@ export class Listener {
     const server = this.#server;
     if (!this.#isDraining) {
       this.#isDraining = true;
-      // node:http's own close() would end idle connections first.
-      const closed = new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve()));
+      // Where somebody else listens on the same socket, nothing that waits there is lost.
+      const accepted = leavesIdle ? Promise.resolve() : acceptWaiting(server, longestBacklog);
+      const closed = accepted.then(
+        // node:http's own close() would end idle connections first.
+        () => new Promise<void>((resolve) => void net.Server.prototype.close.call(server, () => resolve())),
+      );
+      this.#accepted = accepted;
       this.#drained = Promise.all([closed, this.fairShare?.end()]).then(() => this.#whenNoneAdopted());
-      for (const session of this.#sessions.keys()) goAwayInOrder(session);
-      for (const [socket, protocol] of this.#upgraded) goAway(socket, protocol);
+      // A client that has just connected may refuse its own first requests on such word: it is told when it has asked.
+      for (const [session, { hasAsked }] of this.#sessions) if (hasAsked || !leavesIdle) goAwayInOrder(session);
+      for (const [socket, upgrade] of this.#upgraded) goAway(socket, upgrade);
     }
-    if (!leavesIdle && this.#sweep === null) {
-      this.#closeUnproxied();
-      this.#handshakes?.closeSoon();
-      const sweep = () => {
-        closeIdle(server);
-        // An idle client that was told to go away in order is done, and may neither answer the PING nor close.
-        for (const [session, requests] of this.#sessions) if (requests === 0) session.close();
-      };
-      sweep();
-      this.#sweep = setInterval(sweep, sweepEveryMs);
+    if (!leavesIdle && !this.#closesIdle) {
+      this.#closesIdle = true;
+      // Not before: what has been sent on the last connections has been read by then.
+      void this.#accepted.then(() => {
+        this.#closeUnproxied();
+        this.#handshakes?.closeSoon();
+        this.#closeIdle();
+        this.#sweep = setInterval(() => this.#closeIdle(), sweepEveryMs);
+      });
     }
     return this.#drained.finally(() => {
       // What node:http's own close() would have stopped: its watch over slow requests.
       server.close();
       if (this.#sweep !== null) clearInterval(this.#sweep);
     });
+  }
+
+  #closeIdle(): void {
+    // To node:http a connection is idle before its first request too, which may be here, unread.
+    if (this.#justAdopted > 0) return;
+    closeIdle(this.#server);
+    // An idle client that was told to go away in order is done, and may neither answer the PING nor close.
+    for (const [session, { open }] of this.#sessions) if (open === 0) session.close();
   }
 
   async #whenNoneAdopted(): Promise<void> {
@@ -241,6 +263,12 @@ export class Listener {
 
   /** Ends every connection now, answered or not. */
   closeAll(): void {
+    this.#closeAll();
+    // Those too that this listener, which drains, accepts yet.
+    void this.#accepted.then(() => this.#closeAll());
+  }
+
+  #closeAll(): void {
     this.#closeUnproxied();
     this.#handshakes?.closeAll();
     if ("closeAllConnections" in this.#server) this.#server.closeAllConnections();
@@ -350,20 +378,21 @@ export class Listener {
 
   /** An HTTP/2 session with no request on it for as long as an HTTP/1.1 connection may be kept is told to go away. */
   #onSession(session: http2.Http2Session): void {
-    this.#sessions.set(session, 0);
+    const requests = { open: 0, hasAsked: false };
+    this.#sessions.set(session, requests);
     session.once("close", () => this.#sessions.delete(session));
-    const count = (more: number) => {
-      const requests = this.#sessions.get(session);
-      if (requests !== undefined) this.#sessions.set(session, requests + more);
-    };
     session.on("stream", (stream) => {
-      count(1);
-      stream.once("close", () => count(-1));
+      requests.open++;
+      if (!requests.hasAsked && this.#isDraining) goAwayInOrder(session);
+      requests.hasAsked = true;
+      stream.once("close", () => {
+        requests.open--;
+      });
     });
     session.setTimeout(this.#idleMs);
     // Every time that nothing has passed for so long: a callback of setTimeout would be called once.
     session.on("timeout", () => {
-      if (this.#sessions.get(session) === 0) session.close();
+      if (requests.open === 0) session.close();
     });
   }
 
@@ -374,10 +403,12 @@ export class Listener {
       return;
     }
     this.#settleForwarding(request);
-    this.#upgraded.set(socket, request.headers.upgrade?.toLowerCase() ?? "");
+    const upgrade = { protocol: request.headers.upgrade?.toLowerCase() ?? "", bytesBefore: socket.bytesWritten };
+    this.#upgraded.set(socket, upgrade);
     socket.once("close", () => this.#upgraded.delete(socket));
     try {
       this.#options.onUpgrade(request, socket, head);
+      if (this.#isDraining) goAway(socket, upgrade);
     } catch (error) {
       // The error is the process's to log. The connection has left the HTTP server, so nothing else would ever end it.
       socket.destroy();

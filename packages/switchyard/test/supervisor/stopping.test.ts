@@ -50,6 +50,29 @@ for (const [model, args] of Object.entries(models)) {
   });
 }
 
+for (const model of ["hybrid", "hybrid with threads", "sync"] as const) {
+  test(`${model}: connections that nobody has accepted yet when the server is told to stop are answered`, async (t) => {
+    const { server } = await start(t, models[model]);
+    const processes = descendantsOf(server.pid);
+    // Nobody hears that the server stops before all have connected.
+    for (const pid of processes) process.kill(pid, "SIGSTOP");
+    const exited = server.stop();
+    let clients: ReturnType<typeof sendRaw>[] = [];
+    try {
+      await server.waitForLine(({ msg }) => msg?.includes("no new requests") ?? false);
+      clients = Array.from({ length: 20 }, () => sendRaw(server, "GET /run HTTP/1.1\r\nHost: test\r\n\r\n"));
+      await Promise.all(clients.map(({ socket }) => once(socket, "connect")));
+    } finally {
+      for (const pid of processes) process.kill(pid, "SIGCONT");
+    }
+    for (const { outcome } of clients) {
+      const { error, statuses } = await outcome;
+      assert.deepEqual({ error, statuses }, { error: null, statuses: [200] });
+    }
+    assert.equal(await exited, 0);
+  });
+}
+
 for (const model of ["hybrid", "sync"] as const) {
   test(`${model}: a drain ends by --drain-timeout, whatever is still in flight, an endless loop too`, async (t) => {
     const { gate, server, client } = await start(t, [...models[model], "--drain-timeout", "500"]);
