@@ -5,7 +5,7 @@ import { toggle } from "../config/values.ts";
 import { ask, findSocket } from "../control/client.ts";
 import type { LaneSnapshot, ServerStatus, WorkerSnapshot } from "../metrics/snapshot.ts";
 import { flagsHelp, parseCommandLine } from "./command-flags.ts";
-import { printText } from "./print.ts";
+import { columnsOf, printText } from "./print.ts";
 import { controlFlag, noArguments } from "./steer.ts";
 import { type Column, table } from "./table.ts";
 
@@ -58,14 +58,13 @@ const clearScreen = "\x1b[H\x1b[2J";
 
 function statusText(status: ServerStatus): string {
   const { application, totals, queue } = status;
-  const ready = status.workers.filter(({ state }) => state === "ready").length;
   const facts = [
     ["serves", `${application.description ?? "nothing yet"} in ${application.file}`],
     ["at", status.url],
     ["model", `${status.model}: ${status.why}`],
     ["state", status.change === null ? status.phase : `${status.phase}; ${status.change} under way`],
     ["process", String(status.pid)],
-    ["workers", `${ready} of ${status.workersWanted} ready; ${status.restarts} replaced, ${status.reloads} reloads`],
+    ["workers", `${readyText(status)}; ${status.restarts} replaced, ${status.reloads} reloads`],
     ["requests", requestsText(totals)],
     ...(queue === null
       ? []
@@ -80,6 +79,24 @@ function statusText(status: ServerStatus): string {
   return `${lines.join("\n")}\n\n${workersText(status)}`;
 }
 
+/** What of a status says who is there. */
+interface Staff {
+  readonly workers: readonly Pick<WorkerSnapshot, "lane" | "state">[];
+  readonly workersWanted: number;
+  readonly lanes: readonly Pick<LaneSnapshot, "name" | "origin">[];
+}
+
+/** "2 of 2 ready, 3 more in lanes": as many as are wanted is said of the default lane's workers. */
+export function readyText({ workers, workersWanted, lanes }: Staff): string {
+  const ownName = lanes.find(({ origin }) => origin === "default")?.name;
+  const shared = workers.filter(({ lane }) => lane === null || lane === ownName);
+  // Where it has none, what is there are the lanes' own.
+  const counted = shared.length > 0 ? shared : workers;
+  const readyOf = (those: Staff["workers"]) => those.filter(({ state }) => state === "ready").length;
+  const inLanes = readyOf(workers) - readyOf(counted);
+  return `${readyOf(counted)} of ${workersWanted} ready${inLanes > 0 ? `, ${inLanes} more in lanes` : ""}`;
+}
+
 function requestsText(counts: ServerStatus["totals"]): string {
   const of = (name: keyof typeof counts) => counts[name].toLocaleString("en-US");
   return `${of("inFlight")} in flight; ${of("answered")} answered, ${of("failed")} failed, ${of("aborted")} aborted, ${of("refused")} refused`;
@@ -91,15 +108,15 @@ const workerColumns: readonly Column<WorkerSnapshot>[] = [
   { head: "model", cell: ({ model, isolation }) => (isolation === "thread" ? `${model}, thread` : model) },
   { head: "in flight", cell: ({ requests }) => requests.inFlight },
   { head: "answered", cell: ({ requests }) => requests.answered },
-  { head: "failed", cell: ({ requests }) => requests.failed },
-  { head: "aborted", cell: ({ requests }) => requests.aborted },
-  { head: "refused", cell: ({ requests }) => requests.refused },
+  { head: "failed", cell: ({ requests }) => requests.failed, isSpare: "zeros" },
+  { head: "aborted", cell: ({ requests }) => requests.aborted, isSpare: "zeros" },
+  { head: "refused", cell: ({ requests }) => requests.refused, isSpare: "zeros" },
   { head: "memory", cell: ({ rssBytes }) => `${Math.round(rssBytes / 1024 ** 2)} MiB` },
   { head: "pid", cell: ({ pid }) => String(pid) },
 ];
 
 function workersText({ workers }: ServerStatus): string {
-  return table(workerColumns, workers);
+  return table(workerColumns, workers, columnsOf(process.stdout));
 }
 
 const laneColumns: readonly Column<LaneSnapshot>[] = [
@@ -115,5 +132,5 @@ const laneColumns: readonly Column<LaneSnapshot>[] = [
 ];
 
 function lanesText({ lanes }: ServerStatus): string {
-  return table(laneColumns, lanes);
+  return table(laneColumns, lanes, columnsOf(process.stdout));
 }

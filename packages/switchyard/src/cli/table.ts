@@ -3,9 +3,31 @@
 export interface Column<Row> {
   readonly head: string;
   readonly cell: (row: Row) => string | number;
+  /** Left out where the table is too wide: when all its cells are 0, or always. */
+  readonly isSpare?: "zeros" | "always";
 }
 
-export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+/** @param width that the table has; spare columns are left out, the last one first, until it fits. */
+export function table<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const text = wholeTable(columns, rows);
+  if (text.split("\n").every(({ length }) => length <= width)) return text;
+  const spare =
+    columns.findLast(({ isSpare, cell }) => isSpare === "zeros" && rows.every((row) => cell(row) === 0)) ??
+    columns.findLast(({ isSpare }) => isSpare === "always");
+  return spare === undefined
+    ? text
+    : table(
+        columns.filter((column) => column !== spare),
+        rows,
+        width,
+      );
+}
+
+function wholeTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
   const widths = columns.map(({ head }, index) =>
     Math.max(head.length, ...cells.map((line) => textOf(line[index] ?? "").length)),

@@ -23,12 +23,12 @@ export function frameOf(status: SeenStatus, samples: readonly Sample[], options:
   const lines: Piece[][] = [
     ...headLines(status),
     [],
-    figuresLine(status, samples.at(-1) ?? null),
+    ...figureLines(status, samples.at(-1) ?? null, options.columns),
     trafficLine(samples, options.columns),
     [],
     ...laneLines(status, options.columns),
     [],
-    ...workerLines(status),
+    ...workerLines(status, options.columns),
   ];
   const room = Math.max(1, options.rows);
   const shown =
@@ -61,9 +61,10 @@ function conditionOf(status: SeenStatus): Piece {
   return ["good", "serving"];
 }
 
-function figuresLine(status: SeenStatus, latest: Sample | null): Piece[] {
+/** The figures, on as many lines as they need. */
+function figureLines(status: SeenStatus, latest: Sample | null, columns: number): Piece[][] {
   const inFlight = status.workers.reduce((sum, { requests }) => sum + requests.inFlight, 0);
-  const figures: [string, Piece][] = [
+  const figures: (readonly [string, Piece])[] = [
     ["requests/s", ["strong", latest === null ? "–" : amount(latest.answeredPerS + latest.failedPerS)]],
     ["in flight", ["strong", amount(inFlight)]],
     ["failed/s", latest !== null && latest.failedPerS > 0 ? ["bad", amount(latest.failedPerS)] : "0"],
@@ -74,7 +75,17 @@ function figuresLine(status: SeenStatus, latest: Sample | null): Piece[] {
     ["memory", mebibytes(residentBytes(status))],
     ["replaced", amount(status.restarts)],
   ];
-  return figures.flatMap(([name, value], index) => [index === 0 ? "" : "   ", ["soft", `${name} `], value] as Piece[]);
+  const lines: Piece[][] = [[]];
+  let length = 0;
+  for (const [name, value] of figures) {
+    const own = name.length + 1 + (typeof value === "string" ? value : value[1]).length;
+    const isFirst = length === 0;
+    const fits = isFirst || length + 3 + own <= columns;
+    if (!fits) lines.push([]);
+    lines.at(-1)!.push(isFirst || !fits ? "" : "   ", ["soft", `${name} `], value);
+    length = isFirst || !fits ? own : length + 3 + own;
+  }
+  return lines;
 }
 
 /** Threads of one process show the same figure, so each process counts once. */
@@ -108,7 +119,7 @@ function laneLines(status: SeenStatus, columns: number): Piece[][] {
       ? lanes.length === 1
         ? "all requests"
         : "all other requests"
-      : `${lane.name} ${lane.match.join(", ")}`;
+      : [lane.name, lane.match.join(", ")].join(" ").trimEnd();
     return oneLane(`${name}, ${lane.model}`, { status, columns, workers, queue: lane.queue });
   });
 }
@@ -162,18 +173,18 @@ const workerColumns: readonly Column<SeenWorker>[] = [
   { head: "model", cell: ({ model, isolation }) => (isolation === "thread" ? `${model}, thread` : model) },
   { head: "in flight", cell: ({ requests }) => requests.inFlight },
   { head: "answered", cell: ({ requests }) => requests.answered },
-  { head: "failed", cell: ({ requests }) => requests.failed },
+  { head: "failed", cell: ({ requests }) => requests.failed, isSpare: "zeros" },
   { head: "memory", cell: ({ rssBytes }) => mebibytes(rssBytes) },
   { head: "loop delay", cell: (worker) => delayText(loopDelayOf(worker)) },
-  { head: "pid", cell: ({ pid }) => String(pid) },
+  { head: "pid", cell: ({ pid }) => String(pid), isSpare: "always" },
 ];
 
 function delayText(ms: number | null): string {
   return ms === null ? "–" : duration(ms);
 }
 
-function workerLines({ workers }: SeenStatus): Piece[][] {
-  const [head = "", ...rows] = table(workerColumns, workers).trimEnd().split("\n");
+function workerLines({ workers }: SeenStatus, columns: number): Piece[][] {
+  const [head = "", ...rows] = table(workerColumns, workers, columns).trimEnd().split("\n");
   return [[["soft", head]], ...rows.map((row): Piece[] => [row])];
 }
 

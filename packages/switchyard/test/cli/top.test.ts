@@ -155,5 +155,7 @@ test("no line is longer than the terminal is wide, and there are no more than it
     const lines = frameOf(status, [], { columns, rows, isColoured: false });
     assert.ok(lines.length <= rows, `${lines.length} lines in ${rows} rows`);
     for (const line of lines) assert.ok(line.length <= columns, `${line.length} in ${columns}: ${line}`);
+    // A figure that does not fit is on the next line, and not cut.
+    if (columns >= 40) assert.match(lines.join("\n"), /memory [\d,]+ MiB/);
   }
 });
