@@ -19,11 +19,13 @@ interface ChartProps {
   readonly format: (value: number) => string;
   /** The least that the scale reaches up to. */
   readonly atLeast?: number;
+  /** Whether what is shown is counted, so that its scale has whole numbers alone. */
+  readonly isWhole?: boolean;
 }
 
 const heightPx = 168;
 
-export function Chart({ title, samples, series, format, atLeast = 0 }: ChartProps) {
+export function Chart({ title, samples, series, format, atLeast = 0, isWhole = false }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
 
@@ -32,7 +34,7 @@ export function Chart({ title, samples, series, format, atLeast = 0 }: ChartProp
     const build = () => {
       plot.current?.destroy();
       plot.current = new uPlot(
-        optionsFor(element, { series, format, atLeast }),
+        optionsFor(element, { series, format, atLeast, isWhole }),
         [[], ...series.map(() => [])],
         element,
       );
@@ -80,7 +82,7 @@ function lastOf(samples: readonly Sample[], { value }: Series, format: ChartProp
   return figure === null ? "–" : format(figure);
 }
 
-function inWords({ title, samples, series, format }: Omit<ChartProps, "atLeast">): string {
+function inWords({ title, samples, series, format }: Omit<ChartProps, "atLeast" | "isWhole">): string {
   const parts = series.map((each) => {
     const highest = samples.reduce((most, sample) => Math.max(most, each.value(sample) ?? 0), 0);
     return `${each.label}: now ${lastOf(samples, each, format)}, at most ${format(highest)}`;
@@ -88,9 +90,12 @@ function inWords({ title, samples, series, format }: Omit<ChartProps, "atLeast">
   return `${title} over the last five minutes. ${parts.join("; ")}.`;
 }
 
+/** Steps of an axis of things that are counted: a line at 2.5 would be called 3. */
+const wholeSteps = [1, 10, 100, 1_000, 10_000, 100_000].flatMap((power) => [power, 2 * power, 5 * power]);
+
 function optionsFor(
   place: HTMLElement,
-  { series, format, atLeast }: Pick<ChartProps, "series" | "format"> & { atLeast: number },
+  { series, format, atLeast, isWhole }: Pick<ChartProps, "series" | "format"> & { atLeast: number; isWhole: boolean },
 ): uPlot.Options {
   const styles = getComputedStyle(document.documentElement);
   const colourOf = (name: string) => resolved(place, styles.getPropertyValue(`--${name}`));
@@ -115,7 +120,12 @@ function optionsFor(
         splits: (plot) => minutesFrom(oldestShown(plot.data[0][0])),
         values: (_plot, splits) => splits.map(timeText),
       },
-      { ...axis, size: 58, values: (_plot, splits) => splits.map(format) },
+      {
+        ...axis,
+        size: 58,
+        values: (_plot, splits) => splits.map(format),
+        ...(isWhole ? { incrs: wholeSteps } : {}),
+      },
     ],
     series: [
       {},

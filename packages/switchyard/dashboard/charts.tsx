@@ -31,7 +31,7 @@ export function Charts({ samples }: { samples: readonly Sample[] }) {
   return (
     <section class="charts" aria-label="The last five minutes">
       <Chart title="Requests a second" samples={samples} series={throughput} format={perSecond} atLeast={10} />
-      <Chart title="In flight and waiting" samples={samples} series={load} format={count} atLeast={4} />
+      <Chart title="In flight and waiting" samples={samples} series={load} format={count} atLeast={4} isWhole />
       {has(latency) && <Chart title="Latency" samples={samples} series={latency} format={duration} />}
       {has(loopDelay) && <Chart title="Loop delay" samples={samples} series={loopDelay} format={duration} />}
       <Chart title="Memory" samples={samples} series={memory} format={(value) => bytes(value * mebibyte)} />
