@@ -192,20 +192,33 @@ export function promisesIn(gains: readonly Gain[], { model }: Pick<Advice, "mode
       const only = factor.median < 1 ? "only " : "";
       return `${path} answers ${only}${factorText(factor)} as many requests as ${than}.`;
     });
-  const isSame = (when: Gain["when"]) => {
-    const those = gains.filter((gain) => gain.against === "default" && gain.when === when);
-    return those.length > 0 && those.every(({ isDifference }) => !isDifference);
-  };
+  const those = (when: Gain["when"]) => gains.filter((gain) => gain.against === "default" && gain.when === when);
+  const isSame = (when: Gain["when"]) =>
+    those(when).length > 0 && those(when).every(({ isDifference }) => !isDifference);
   if (isSame("at start") && isSame("later")) {
     return [...sentences, "No difference that this run can tell between the default and what is advised."];
   }
   if (isSame("later")) return [...sentences, "After that, no difference from the default that this run can tell."];
+  // The default is no worse for ever than it is at first: it looks for lanes by itself.
+  if (those("at start").some(({ isDifference }) => isDifference) && those("later").length === 0) {
+    return [
+      ...sentences,
+      "Whether that lasts was not measured: the default finds lanes by itself once it has seen enough.",
+    ];
+  }
   return sentences;
 }
 
-/** "3.4 times (2.9 to 4.1 in 3 rounds)" */
+/**
+ * "3.4 times (2.9 to 4.1 in 3 rounds)", and "between 1.3 and 6.4 times (3 rounds)" where they are so far apart that the one in
+ * the middle is none to count on: how soon the default finds a lane by itself decides that.
+ */
 export function factorText({ median, min, max, count }: Spread): string {
   const digits = (value: number) => (value >= 100 ? String(Math.round(value)) : value.toPrecision(2));
-  const spread = count === 1 ? " (one round)" : ` (${digits(min)} to ${digits(max)} in ${count} rounds)`;
-  return `${digits(median)} times${spread}`;
+  if (count === 1) return `${digits(median)} times (one round)`;
+  if (max > farApart * min) return `between ${digits(min)} and ${digits(max)} times (${count} rounds)`;
+  return `${digits(median)} times (${digits(min)} to ${digits(max)} in ${count} rounds)`;
 }
+
+/** The greatest factor of a round over the least, above which no single one is promised. */
+const farApart = 2;

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import { type AddressInfo, createServer as createTcpServer } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { startGenerator } from "../../src/compare/load/generator.ts";
 import { type LoadResult, latencyQuantiles, type Stream, type Target } from "../../src/compare/load/orders.ts";
@@ -154,6 +154,28 @@ test("several streams are sent at once, and each has its own figures", async (t)
   assert.ok(seldom !== undefined && often !== undefined);
   assert.ok(often.quantilesMs[0]! < seldom.quantilesMs[0]!);
   assert.ok(seldom.answered > 0 && often.answered > 5 * seldom.answered);
+});
+
+test("the clients of several streams connect in turn, so that each loop of a server has its share of every stream", async (t) => {
+  const sockets: Socket[] = [];
+  const paths = new Map<Socket, string>();
+  const enough = Promise.withResolvers<void>();
+  const server = createServer((request) => {
+    paths.set(request.socket, request.url!);
+    if (paths.size === 12) enough.resolve();
+  }).on("connection", (socket: Socket) => sockets.push(socket));
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const target = { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
+  await loadUntil(t, { target, streams: [closed("/light", 8), closed("/heavy", 4)], enough: enough.promise });
+  const [light, heavy] = ["/light", "/heavy"];
+  assert.deepEqual(
+    sockets.map((socket) => paths.get(socket)),
+    [light, heavy, light, light, heavy, light, light, heavy, light, light, heavy, light],
+  );
 });
 
 test("every request has the method, the headers and the body that were asked for, and its length", async (t) => {

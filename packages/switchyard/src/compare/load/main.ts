@@ -4,7 +4,7 @@
 import { parentPort } from "node:worker_threads";
 import { nowMs } from "../../clock.ts";
 import type { LoadOrder, LoadResult } from "./orders.ts";
-import { startStream } from "./streams.ts";
+import { startStreams } from "./streams.ts";
 
 /** Ends the load that runs, which answers with what it has seen by then. */
 let cut: () => void = () => {};
@@ -17,7 +17,7 @@ parentPort?.on("message", async (order: LoadOrder | "cut") => {
 async function run({ target, streams, lengthMs, patienceMs }: LoadOrder): Promise<LoadResult> {
   const busyBefore = performance.eventLoopUtilization();
   const beganAtMs = nowMs();
-  const running = streams.map((stream) => startStream(target, stream));
+  const running = startStreams(target, streams);
   const isCut = Promise.withResolvers<void>();
   let patienceEndsAtMs = Number.POSITIVE_INFINITY;
   cut = () => {

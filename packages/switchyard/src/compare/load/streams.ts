@@ -24,9 +24,26 @@ export interface RunningStream {
   finish(): StreamResult;
   /** How far it was behind its timetable at the worst. */
   readonly behindMs: number;
+  /** Clients of a closed loop, which each begin when they are told to. */
+  readonly clients: number;
+  beginClient(): void;
 }
 
-export function startStream(target: Target, stream: Stream): RunningStream {
+/**
+ * Begins all streams, and the clients of closed ones in turn, evenly mixed. Clients of one stream that connect one after
+ * another may all be accepted by the same loop: then the requests that hold a loop held one of two in half of the runs, and
+ * both in the other half.
+ */
+export function startStreams(target: Target, streams: readonly Stream[]): RunningStream[] {
+  const running = streams.map((stream) => streamOf(target, stream));
+  const turns = running.flatMap((each) =>
+    Array.from({ length: each.clients }, (_, client) => ({ each, place: (client + 0.5) / each.clients })),
+  );
+  for (const { each } of turns.sort((a, b) => a.place - b.place)) each.beginClient();
+  return running;
+}
+
+function streamOf(target: Target, stream: Stream): RunningStream {
   const { arrivals } = stream;
   return arrivals.kind === "closed"
     ? new ClosedStream(target, stream, arrivals.clients)
@@ -91,6 +108,7 @@ class ClosedStream implements RunningStream {
   readonly #request: Buffer;
   readonly #counts: Counts;
   readonly #connections: Connection[];
+  #begun = 0;
   /** When each client's request was sent; absent while it has none. */
   readonly #sentAtMs = new Map<Connection, number>();
 
@@ -111,7 +129,14 @@ class ClosedStream implements RunningStream {
       },
     };
     this.#connections = Array.from({ length: clients }, () => new Connection(target, events));
-    for (const connection of this.#connections) this.#send(connection);
+  }
+
+  get clients(): number {
+    return this.#connections.length;
+  }
+
+  beginClient(): void {
+    this.#send(this.#connections[this.#begun++]!);
   }
 
   #send(connection: Connection): void {
@@ -140,6 +165,7 @@ class ClosedStream implements RunningStream {
 
 class OpenStream implements RunningStream {
   behindMs = 0;
+  readonly clients = 0;
   readonly #stream: Stream;
   readonly #target: Target;
   readonly #request: Buffer;
@@ -163,6 +189,8 @@ class OpenStream implements RunningStream {
     this.#gapMs = 1_000 / perSecond;
     this.#timer = setTimeout(() => this.#tick(), 1);
   }
+
+  beginClient(): void {}
 
   #tick(): void {
     const now = nowMs();
