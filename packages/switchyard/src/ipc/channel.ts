@@ -11,6 +11,12 @@ import { boundOf, pack, parsed, unpack } from "./records.ts";
 
 export interface Channel<Out, In> {
   send(message: Out): void;
+  /**
+   * Sends without waking the other side, if that sleeps: it looks by itself, or is woken by `wakeOther`, by what is sent
+   * next, or when this side's loop has gone round.
+   */
+  sendQuietly(message: Out): void;
+  wakeOther(): void;
   close(): void;
   /** From now on it does not keep the loop alive. */
   unref(): void;
@@ -91,6 +97,14 @@ export class SocketChannel<Out extends object, In> implements Channel<Out, In> {
     const bytes = pack(message, this.#block, this.#to + frameHeaderBytes);
     this.#addHeader((bytes | isRecord) >>> 0, 0);
     this.#to += bytes;
+  }
+
+  sendQuietly(message: Out): void {
+    this.send(message);
+  }
+
+  wakeOther(): void {
+    // The kernel does, with what is written.
   }
 
   close(): void {

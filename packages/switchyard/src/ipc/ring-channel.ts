@@ -39,6 +39,8 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
   /** Messages that went by the port, modulo 2^32. */
   #posted = 0;
   #isAwake = false;
+  /** Something was sent quietly since the other side was woken last. */
+  #isWakeDue = false;
   #isClosed = false;
   readonly #look = () => this.#lookAgain();
 
@@ -60,6 +62,11 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
   }
 
   send(message: Out): void {
+    this.sendQuietly(message);
+    this.wakeOther();
+  }
+
+  sendQuietly(message: Out): void {
     if (this.#isClosed) return;
     const bound = boundOf(message);
     const at = bound > longestBytes || this.#posted !== this.#writer.raised ? -1 : this.#writer.reserve(bound);
@@ -68,7 +75,16 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
       postTo(this.#port, message);
       return;
     }
-    if (this.#writer.publish(pack(message, this.#writer.bytes, at))) this.#port.postMessage(wakeUp);
+    this.#writer.publish(pack(message, this.#writer.bytes, at));
+    this.#isWakeDue = true;
+    // Nobody comes round in a turn: the sender is at a request of an earlier one, whose context no other is to have.
+    if (!this.#isAwake) this.wakeOther();
+  }
+
+  wakeOther(): void {
+    if (!this.#isWakeDue) return;
+    this.#isWakeDue = false;
+    if (!this.#isClosed && this.#writer.takeSleep()) this.#port.postMessage(wakeUp);
   }
 
   close(): void {
@@ -92,6 +108,7 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
 
   async flushed(): Promise<void> {
     // What was sent is in memory that both sides have.
+    this.wakeOther();
   }
 
   unref(): void {
@@ -109,6 +126,7 @@ export class RingChannel<Out extends object, In> implements Channel<Out, In> {
 
   /** Sleeps after a turn in which nothing came. */
   #lookAgain(): void {
+    this.wakeOther();
     if (this.#isClosed) return;
     if (this.#reader.isEmpty && this.#reader.sleep()) {
       this.#isAwake = false;

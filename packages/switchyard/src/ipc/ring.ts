@@ -3,7 +3,7 @@
 //
 // A record is published whole, by one atomic store after all of it was written, so a writer that is killed at any moment
 // leaves whole records or nothing. A reader that has nothing to do says so by `sleep`; whoever writes next is told by
-// `publish` to wake it, once. The order of the three steps makes sure that no record is missed (Dekker's: each side stores
+// `takeSleep` to wake it, once. The order of the three steps makes sure that no record is missed (Dekker's: each side stores
 // its own word before it loads the other's; Atomics are sequentially consistent, ECMA-262 §29).
 
 const writtenAt = 0;
@@ -56,11 +56,15 @@ export class RingWriter extends RingEnd {
     return lengthBytes;
   }
 
-  /** Hands what was written at the place that was reserved last to the reader. @returns whether the reader is to be woken. */
-  publish(bytes: number): boolean {
+  /** Hands what was written at the place that was reserved last to the reader, who may sleep. */
+  publish(bytes: number): void {
     this.bytes.writeUInt32LE(bytes, this.#at & (ringBytes - 1));
     this.#at = (this.#at + lengthBytes + aligned(bytes)) | 0;
     Atomics.store(this.words, writtenAt, this.#at);
+  }
+
+  /** @returns whether the reader sleeps, and the caller is the one to wake it. */
+  takeSleep(): boolean {
     return Atomics.load(this.words, sleeping) === 1 && Atomics.exchange(this.words, sleeping, 0) === 1;
   }
 }

@@ -88,6 +88,11 @@ export class Ahead<T extends Sendable> {
     return taken;
   }
 
+  /** When one more would be begun, by what is usual of late, in milliseconds from now at most. */
+  get beginsInMs(): number {
+    return this.#claims.usualRunMs * (this.size + 1);
+  }
+
   /** How many may be on offer, by how long the worker has its requests of late: none before its first. */
   get #depth(): number {
     const { usualRunMs } = this.#claims;

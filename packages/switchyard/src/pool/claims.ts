@@ -34,6 +34,11 @@ export class Claims {
     return Atomics.compareExchange(this.#words, slot, id, 0) === id;
   }
 
+  /** Whether neither side has taken it. */
+  isOnOffer(slot: number, id: number): boolean {
+    return Atomics.load(this.#words, slot) === id;
+  }
+
   /** Counts how long the worker had a request, in milliseconds. Only the worker does. */
   ran(runMs: number): void {
     const before = this.#words[runMicrosAt]!;

@@ -96,6 +96,42 @@ for (const [kind, connect] of Object.entries(kinds)) {
   });
 }
 
+test("ring: what was sent quietly is heard by a side that looks, and wakes one that sleeps when it is to, or in a turn", async (t) => {
+  const [near, far] = await kinds.ring!(t);
+  let heard: number[] = [];
+  let hear: () => void = () => {};
+  far.onMessage = ({ id }) => {
+    heard.push(id);
+    hear();
+  };
+  const heardNext = () =>
+    new Promise<void>((resolve) => {
+      hear = resolve;
+    });
+  near.sendQuietly({ id: 1 });
+  far.receiveRest();
+  assert.deepEqual(heard, [1]);
+  // A side that is awake, as whoever just received something is, wakes the other a turn later by itself.
+  for (let id = 2; id < 100; id++) {
+    const [later, told] = [heardNext(), Promise.withResolvers<void>()];
+    near.onMessage = () => {
+      near.sendQuietly({ id });
+      if (id % 2 === 0) near.wakeOther();
+      told.resolve();
+    };
+    far.send({ id });
+    await told.promise;
+    await later;
+  }
+  // And one that sleeps does at once.
+  await turns(10);
+  const last = heardNext();
+  near.sendQuietly({ id: 100 });
+  await last;
+  heard = heard.filter((id, index) => id !== index + 1);
+  assert.deepEqual(heard, []);
+});
+
 test("socket: frames that come byte by byte, or all at once, are put together again", async (t) => {
   const notes: Note[] = [{ id: 1, text: "é" }, { id: 2, piece: Buffer.from("piece") }, { id: 3 }];
   const bytes = Buffer.concat(notes.map(frameOf));
@@ -143,6 +179,10 @@ function gather(channel: Channel<Note, Note>, count: number): Promise<Note[]> {
       if (notes.length === count) resolve(notes);
     };
   });
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
 }
 
 /** Bytes are bytes, whichever class they come in. */

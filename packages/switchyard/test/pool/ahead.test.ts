@@ -23,13 +23,15 @@ class Thread {
   atMs = 0;
   #hear: (message: FromSyncWorker) => void = () => {};
 
-  constructor(number: number, runMs = 0.05) {
+  constructor(number: number, runMs = 0.1) {
     const thread = this;
     for (let i = 0; i < 100; i++) this.claims.ran(runMs);
     const channel = {
       send: (message: ToSyncWorker) => {
         if (message.type === "request") this.sent.push(message);
       },
+      sendQuietly: () => {},
+      wakeOther: () => {},
       close: () => {},
       unref: () => {},
       flushed: async () => {},
@@ -195,6 +197,60 @@ test("what waits behind a request that turns out long is taken back in a moment,
     two.beHeard();
   }
   assert.deepEqual(journal, ["a in 1", "b in 2", "c in 2", "d in 2", "e in 2", "f in 2"]);
+});
+
+test("a request is sent ahead to a busy thread that begins it sooner than an idle one would wake, and to that if it is not begun", {
+  timeout: 20_000,
+}, async () => {
+  const [one, two] = [new Thread(1, 0.04), new Thread(2, 0.04)];
+  const { balancer, journal, offer } = start([one, two]);
+  offer("a", "b");
+  assert.deepEqual(journal, ["a in 1"]);
+  assert.deepEqual([one.sent.length, two.sent.length], [2, 0]);
+  assert.equal(balancer.queueSnapshot().length, 1);
+  // It would be the second to wait there.
+  offer("c");
+  assert.deepEqual(journal, ["a in 1", "c in 2"]);
+  one.atMs = aheadForMs;
+  await until(() => one.worker.ahead?.size === 0);
+  two.goOn(two.sent[0]!.id, two.sent);
+  two.beHeard();
+  assert.deepEqual(journal, ["a in 1", "c in 2", "b in 2"]);
+});
+
+test("an idle thread gets a request at once when the queue has no room, or the request is not complete", () => {
+  const [one, two] = [new Thread(1, 0.01), new Thread(2, 0.01)];
+  const { balancer, journal, offer } = start([one, two], { queueLimit: 1 });
+  offer("a", "b", "c");
+  assert.deepEqual(journal, ["a in 1", "c in 2"]);
+  assert.equal(balancer.queueSnapshot().refused, 0);
+  const others = start([new Thread(1, 0.01), new Thread(2, 0.01)]);
+  others.offer("a");
+  others.balancer.offer(new Request("b", others.journal, false));
+  assert.deepEqual(others.journal, ["a in 1", "b in 2"]);
+});
+
+test("an answer that nobody was woken for is heard in a moment, while the thread is at the next request", {
+  timeout: 20_000,
+}, async () => {
+  const thread = new Thread(1);
+  const { journal, offer } = start([thread]);
+  offer("a", "b");
+  thread.goOn(thread.sent[0]!.id, thread.sent);
+  await until(() => journal.length === 2);
+  assert.deepEqual(journal, ["a in 1", "b in 1"]);
+});
+
+test("an answer that nobody was woken for is heard when the request that was to follow it is taken back", () => {
+  for (const how of ["withdraw", "retireWorker"] as const) {
+    const thread = new Thread(1);
+    const { balancer, offer } = start([thread]);
+    const [, b] = offer("a", "b");
+    thread.goOn(thread.sent[0]!.id, []);
+    if (how === "withdraw") assert.equal(balancer.withdraw(b!), true);
+    else balancer.retireWorker(thread.worker);
+    assert.equal(thread.worker.isIdle, true, how);
+  }
 });
 
 test("a client that leaves while its request is on offer: it is not run, whenever the thread comes for it", () => {

@@ -52,6 +52,12 @@ interface Held extends IncomingMessage {
 /** How long a worker waits for a handler whose client has gone, in milliseconds. */
 const abortGraceMs = 1_000;
 
+/**
+ * How long an answer may lie unheard while the worker goes on to the next request, in milliseconds: a wake takes about a
+ * third of that from both sides.
+ */
+const quietForMs = 0.1;
+
 export class RequestDesk {
   readonly #parts: DeskParts;
   readonly #current = new IdTable<Current>();
@@ -61,6 +67,8 @@ export class RequestDesk {
   /** The balancer has said that no request comes any more. */
   readonly #last = Promise.withResolvers<void>();
   #whenIdle: (() => void) | null = null;
+  /** Since when there has been an answer that the balancer was not woken for; null: none. */
+  #quietSinceMs: number | null = null;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
@@ -119,6 +127,7 @@ export class RequestDesk {
     while (this.#current.size === 0) {
       const next = this.#ahead.shift();
       if (next === undefined) {
+        this.#wakeBalancer();
         this.#whenIdle?.();
         return;
       }
@@ -160,13 +169,32 @@ export class RequestDesk {
       },
       end: (rawTrailers) => channel.send({ type: "bodyEnd", id, rawTrailers }),
       answer: (head, piece) => {
-        channel.send({ type: "answer", id, head: packResponseHead(head), piece });
+        channel.sendQuietly({ type: "answer", id, head: packResponseHead(head), piece });
+        if (!this.#mayStayQuiet()) this.#wakeBalancer();
         this.#leave(id);
       },
       broken: () => channel.send({ type: "broken", id }),
       want: () => this.#giveCredit(this.#current.get(id), 0),
       closed: () => this.#closed(id),
     };
+  }
+
+  /**
+   * Whether the balancer need not be woken for an answer yet: another request is on offer here, so that its answer comes
+   * before long, and until then the balancer looks by itself every millisecond. To be asked after the answer was sent: when
+   * the balancer takes the other back it looks after that, so that one of the two sees what the other did (Dekker's).
+   */
+  #mayStayQuiet(): boolean {
+    const next = this.#ahead[0];
+    if (next === undefined || this.#parts.claims?.isOnOffer(next.slot ?? 0, next.id) !== true) return false;
+    const atMs = nowMs();
+    this.#quietSinceMs ??= atMs;
+    return atMs - this.#quietSinceMs < quietForMs;
+  }
+
+  #wakeBalancer(): void {
+    this.#quietSinceMs = null;
+    this.#parts.channel.wakeOther();
   }
 
   #pushBody(current: Current, piece: Piece): void {
