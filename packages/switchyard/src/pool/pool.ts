@@ -404,12 +404,13 @@ export class Pool {
 
   #killLate(member: Member, withinMs: number): void {
     if (member.state.is === "stopped" || member.killedFor !== null) return;
-    const { log, name } = this.#options;
+    const { log, name, patienceMs } = this.#options;
+    const waitedMs = withinMs + patienceMs;
     log.warn(
       { [name]: member.number, pid: member.handle.pid },
-      `${name} ${member.number} has not ended ${withinMs} ms after it was told to stop; it is killed.`,
+      `${name} ${member.number} has not ended ${waitedMs} ms after it was told to stop; it is killed.`,
     );
-    this.kill(member, `not done ${withinMs} ms after it was told to stop`);
+    this.kill(member, `not done ${waitedMs} ms after it was told to stop`);
   }
 
   #onExit(member: Member, exit: Exit): void {
