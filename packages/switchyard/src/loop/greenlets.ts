@@ -38,8 +38,16 @@ export async function loadGreenlets(
 function preemptionOf({ preemptMs, runTimeoutMs }: Pick<ServeSettings, "preemptMs" | "runTimeoutMs">) {
   const sliceMs = Math.min(preemptMs, mostMs);
   // Nothing is noticed before a slice is over.
-  return runTimeoutMs === 0 ? { sliceMs } : { sliceMs, limitMs: Math.min(Math.max(runTimeoutMs, sliceMs), mostMs) };
+  if (runTimeoutMs === 0) return { sliceMs, guard: parsersWithState };
+  return { sliceMs, guard: parsersWithState, limitMs: Math.min(Math.max(runTimeoutMs, sliceMs), mostMs) };
 }
+
+/**
+ * What Express and its like parse headers with, by a regular expression of the whole module's that remembers where it is
+ * (`lastIndex`). Another request that parses in between moves it, and this one's header is "invalid". They are short and call
+ * nobody, so that they need no interruption.
+ */
+const parsersWithState = ["/node_modules/content-type/", "/node_modules/content-disposition/"];
 
 /** The longest slice and limit that greenlets take. */
 const mostMs = 60 * 60 * 1000;

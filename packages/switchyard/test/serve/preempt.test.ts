@@ -2,7 +2,11 @@
 // been answered by the same worker.
 
 import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { folderOf } from "../harness/folder.ts";
 import { get, startServer } from "../harness/server.ts";
 
 test("with --preempt, a request that computes without end does not hold up the others of its worker", async (t) => {
@@ -53,4 +57,32 @@ test("with --preempt, a request that computes for --run-timeout is ended and ans
     after.workers.map(({ pid }) => pid),
     before.workers.map(({ pid }) => pid),
   );
+});
+
+test("with --preempt, a parser that Express shares between requests is not left in the middle of a header", async (t) => {
+  const folder = folderOf(t);
+  const parser = join(folder, "node_modules/content-type");
+  mkdirSync(parser, { recursive: true });
+  mkdirSync(join(folder, "node_modules/@switchyard"));
+  const greenlets = fileURLToPath(new URL("../../../greenlet", import.meta.url));
+  symlinkSync(greenlets, join(folder, "node_modules/@switchyard/greenlet"));
+  writeFileSync(
+    join(parser, "index.js"),
+    `const { hub } = require("@switchyard/greenlet");
+    exports.parse = () => {
+      let wasLeft = false;
+      setImmediate(() => { wasLeft = true; });
+      // Until a slice was over several times.
+      while (!wasLeft && hub.stats().preemptionRefusals.library < 3);
+      return wasLeft ? "left" : "parsed";
+    };`,
+  );
+  const app = join(folder, "app.cjs");
+  writeFileSync(
+    app,
+    'const { parse } = require("content-type"); module.exports = (_request, response) => response.end(parse());',
+  );
+  const args = ["--model", "greenlet", "--workers", "1", "--preempt", "2ms"];
+  const server = await startServer(t, { app, args });
+  assert.equal((await server.get("/")).body, "parsed");
 });
