@@ -10,6 +10,7 @@
 //                when its slice was over
 //   endWhenInterrupted(index, ends) (script_stack.h)
 //   park(keepAsyncContext, evenPinned) -> false when refused (script_stack.h)
+//   mayBePinned()             -> whether whatPins() tells of anything. Cheap where it does not
 //   whatPins()                -> { microtask, callbackScope, native: "", "node", "sqlite", "addon" or "otherStack", file }
 //   lookAtFrames()            has every wait look for what pins it, from now on (hub.h)
 //   hasNativeCaller()         -> whether native code on the current stack waits for JavaScript to return
@@ -178,6 +179,11 @@ void WhatPins(const Arguments& arguments) {
   result->Set(context, Text(isolate, "native"), Text(isolate, NameOf(pin.native.caller))).Check();
   result->Set(context, Text(isolate, "file"), Text(isolate, pin.native.file)).Check();
   arguments.GetReturnValue().Set(result);
+}
+
+void MayBePinnedCall(const Arguments& arguments) {
+  const ScriptStack* const stack = HubOf(arguments)->current;
+  arguments.GetReturnValue().Set(stack != nullptr && stack->MayBePinned());
 }
 
 void LookAtFrames(const Arguments& arguments) { HubOf(arguments)->looks_at_frames = true; }
@@ -383,6 +389,7 @@ NODE_MODULE_INIT(/* exports, module, context */) {
   add("resume", Resume);
   add("endWhenInterrupted", EndWhenInterrupted);
   add("park", Park);
+  add("mayBePinned", MayBePinnedCall);
   add("whatPins", WhatPins);
   add("lookAtFrames", LookAtFrames);
   add("hasNativeCaller", HasNativeCallerCall);

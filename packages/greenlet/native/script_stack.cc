@@ -35,8 +35,8 @@ ScriptStack::Outcome ScriptStack::Resume() {
   v8::Local<AsyncContext> async_context = GetAsyncContext(isolate);
   resumer_depth_ = *hub_->callback_depth;
   resumed_by_microtask_ = v8::MicrotasksScope::IsRunningMicrotasks(isolate);
+  resumer_microtask_scopes_ = v8::MicrotasksScope::GetCurrentDepth(isolate);
   if (hub_->ticker().is_on()) own_async_id_ = hub_->async_scopes->CurrentId();
-  if (is_preempted_) resumed_ = Ticker::Clock::now();
   is_preempted_ = false;
   state_ = State::kRunning;
   hub_->current = this;
@@ -63,20 +63,21 @@ bool ScriptStack::Park(Keep keep, Pinned pinned) {
   v8::Isolate* isolate = hub_->isolate();
   // V8 is about to end it, and would end the next greenlet on this stack instead.
   if (is_being_ended_ || RunsMicrotask()) return false;
-  if (pinned == Pinned::kRefuse && MayBePinned()) return false;
+  if (pinned == Pinned::kRefuse && IsPinnedByCaller()) return false;
   v8::Local<AsyncContext> async_context;
   if (keep == Keep::kAsyncContext) async_context = GetAsyncContext(isolate);
   ran_ = {};
   resumed_ = {};
   ends_when_interrupted_ = false;
   SwitchBack();
+  NoteResumedOnOwnThread();
   if (keep == Keep::kAsyncContext) SetAsyncContext(isolate, async_context);
   return true;
 }
 
-void ScriptStack::Preempt(Ticker::Clock::time_point since) {
+void ScriptStack::Preempt(CpuTime since) {
   v8::Isolate* isolate = hub_->isolate();
-  const auto ran = ran_ + (Ticker::Clock::now() - (resumed_ == Ticker::Clock::time_point{} ? since : resumed_));
+  const CpuTime ran = ran_ + (CpuTimeOfThisThread() - (resumed_ == CpuTime{} ? since : resumed_));
   if (hub_->run_limit.count() != 0 && ran >= hub_->run_limit) {
     if (!is_being_ended_) {
       hub_->counts.over_limit++;
@@ -102,12 +103,20 @@ void ScriptStack::Preempt(Ticker::Clock::time_point since) {
   const std::vector<AsyncScope> scopes = hub_->async_scopes->Leave(own_async_id_);
   v8::Local<AsyncContext> async_context = GetAsyncContext(isolate);
   SwitchBack();
+  resumed_ = CpuTimeOfThisThread();
   SetAsyncContext(isolate, async_context);
   hub_->async_scopes->Return(scopes);
 }
 
+/** The ticker knows the clock of the isolate's thread alone; that of another thread counts this stack's greenlets and no more. */
+void ScriptStack::NoteResumedOnOwnThread() {
+  if (hub_->backend == Backend::kHandoff) resumed_ = CpuTimeOfThisThread();
+}
+
+bool ScriptStack::MayBePinned() const { return RunsMicrotask() || IsPinnedByCaller(); }
+
 /** Two comparisons, for nearly every wait. */
-bool ScriptStack::MayBePinned() const {
+bool ScriptStack::IsPinnedByCaller() const {
   if (IsInCallbackScope()) return true;
   if (!hub_->looks_at_frames && HandleLevel(hub_->isolate()) == plain_level_) return false;
   return FindNativeCaller(first_frame_).caller != NativeCaller::kNone;
@@ -135,8 +144,14 @@ bool ScriptStack::BeginsMatch() const {
 
 bool ScriptStack::IsInCallbackScope() const { return *hub_->callback_depth != resumer_depth_; }
 
+/**
+ * A microtask, or what V8's inspector evaluates: it opens a scope that settles promises at its end, and until then none is
+ * settled in the whole isolate.
+ */
 bool ScriptStack::RunsMicrotask() const {
-  return !resumed_by_microtask_ && v8::MicrotasksScope::IsRunningMicrotasks(hub_->isolate());
+  v8::Isolate* isolate = hub_->isolate();
+  if (v8::MicrotasksScope::GetCurrentDepth(isolate) > resumer_microtask_scopes_) return true;
+  return !resumed_by_microtask_ && v8::MicrotasksScope::IsRunningMicrotasks(isolate);
 }
 
 /** Allocates in V8's heap. */
@@ -189,6 +204,7 @@ void ScriptStack::RunOnStack() {
 void ScriptStack::CallBody() {
   v8::Isolate* isolate = hub_->isolate();
   first_frame_ = reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+  NoteResumedOnOwnThread();
   v8::Locker locked(isolate);
   v8::Isolate::Scope entered(isolate);
   // Without it V8 takes "here minus --stack-size", which is far below a stack of this size.

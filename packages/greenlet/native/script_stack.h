@@ -51,14 +51,16 @@ class ScriptStack final : private StackBody {
     NativeCallerFound native;
   };
   Pin WhatPins() const;
+  /** Whether WhatPins tells of anything. Called on this stack. */
+  bool MayBePinned() const;
 
   /**
    * Called on this stack, in an interrupt: switches back to whoever resumed it, where the policy allows it. Has V8 end
    * the greenlet instead when it has run for the limit since it last waited, or after EndWhenInterrupted. Counts what it does.
    *
-   * @param since When this turn of it began.
+   * @param since What the isolate's thread had run when this turn of it began.
    */
-  void Preempt(Ticker::Clock::time_point since);
+  void Preempt(CpuTime since);
 
   /** Whether native code on this stack waits for JavaScript to return. Called on this stack. */
   bool HasNativeCaller() const;
@@ -81,11 +83,12 @@ class ScriptStack final : private StackBody {
   /** The first frame on the stack. Runs JavaScript. */
   void RunOnStack() override;
   void CallBody();
-  bool MayBePinned() const;
+  bool IsPinnedByCaller() const;
   bool RunsMicrotask() const;
   bool BeginsMatch() const;
   Moment ThisMoment() const;
   void SwitchBack();
+  void NoteResumedOnOwnThread();
 
   Hub* const hub_;
   std::unique_ptr<Stack> stack_;
@@ -99,8 +102,9 @@ class ScriptStack final : private StackBody {
   bool is_being_ended_ = false;
   bool ends_when_interrupted_ = false;
   /** How long the greenlet has run since it last waited, up to its last preemption. */
-  Ticker::Clock::duration ran_{0};
-  Ticker::Clock::time_point resumed_{};
+  CpuTime ran_{0};
+  /** What its thread had run when it was resumed, where that was noted. */
+  CpuTime resumed_{0};
   /** The async scope that Resume was called in; 0 when it was not looked at. */
   double own_async_id_ = 0;
   /** The frame of CallBody. */
@@ -110,6 +114,8 @@ class ScriptStack final : private StackBody {
   /** V8's level of handle scopes in a plain wait (handle_level.h). */
   int plain_level_ = -1;
   bool resumed_by_microtask_ = false;
+  /** How many of V8's scopes that settle promises at their end were open when it was resumed. */
+  int resumer_microtask_scopes_ = 0;
   size_t resumer_depth_ = 0;
 };
 

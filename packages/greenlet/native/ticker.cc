@@ -1,5 +1,7 @@
 #include "ticker.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include "no_signals.h"
@@ -11,7 +13,22 @@ namespace {
 constexpr Ticker::Microseconds kShortestTick{250};
 constexpr int kIdleTicksBeforeSleep = 20;
 
+CpuTime Read(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return std::chrono::seconds(time.tv_sec) + CpuTime(time.tv_nsec);
+}
+
 }  // namespace
+
+CpuTime CpuTimeOfThisThread() { return Read(CLOCK_THREAD_CPUTIME_ID); }
+
+Ticker::Ticker(v8::Isolate* isolate, v8::InterruptCallback callback, void* data)
+    : isolate_(isolate), callback_(callback), data_(data) {
+#if defined(__linux__)
+  pthread_getcpuclockid(pthread_self(), &cpu_clock_);
+#endif
+}
 
 void Ticker::Stop() {
   if (!thread_.joinable()) return;
@@ -60,7 +77,7 @@ Ticker::Interrupt Ticker::TakeInterrupt() {
   const Clock::time_point since{Clock::duration(since_.load())};
   const bool is_watched = watched_turn_.load() == turn_.load(std::memory_order_relaxed);
   const bool slice_is_over = slice() != Microseconds{0} && is_watched && Clock::now() - since >= slice();
-  return {slice_is_over, sample_is_due_.exchange(false), since};
+  return {slice_is_over, sample_is_due_.exchange(false), CpuTime(cpu_since_.load())};
 }
 
 /** The thread. Touches nothing of V8 but the one call that is made for other threads. */
@@ -91,6 +108,9 @@ void Ticker::Look(Clock::time_point now) {
   idle_ticks_ = 0;
   if (turn != watched_turn_.load()) {
     since_ = now.time_since_epoch().count();
+#if defined(__linux__)
+    cpu_since_ = Read(cpu_clock_).count();
+#endif
     watched_turn_ = turn;
   }
   const Microseconds slice = slice_.load(), sampling = sampling_.load();

@@ -3,6 +3,7 @@
 #ifndef SWITCHYARD_GREENLET_TICKER_H_
 #define SWITCHYARD_GREENLET_TICKER_H_
 
+#include <time.h>
 #include <v8.h>
 
 #include <atomic>
@@ -12,6 +13,10 @@
 #include <thread>
 
 namespace switchyard {
+
+/** How long a thread has run on a CPU. A machine that stalls, and a process that is stopped, add nothing. */
+using CpuTime = std::chrono::nanoseconds;
+CpuTime CpuTimeOfThisThread();
 
 /**
  * Asks V8 for an interrupt when one greenlet has run for a slice without a switch, again and again until there is one; and
@@ -23,9 +28,8 @@ class Ticker {
   using Clock = std::chrono::steady_clock;
   using Microseconds = std::chrono::microseconds;
 
-  /** Each interrupt calls `callback(isolate, data)` on the thread that runs JavaScript. */
-  Ticker(v8::Isolate* isolate, v8::InterruptCallback callback, void* data)
-      : isolate_(isolate), callback_(callback), data_(data) {}
+  /** Made on the thread that runs JavaScript; each interrupt calls `callback(isolate, data)` there. */
+  Ticker(v8::Isolate* isolate, v8::InterruptCallback callback, void* data);
   Ticker(const Ticker&) = delete;
   ~Ticker() { Stop(); }
   /** Ends the thread, for good. */
@@ -43,8 +47,11 @@ class Ticker {
   struct Interrupt {
     bool slice_is_over;
     bool sample_is_due;
-    /** When the watch first saw the running greenlet, at most half a slice after it was entered. */
-    Clock::time_point since;
+    /**
+     * What the thread that made this ticker had run when the watch first saw the running greenlet, at most half a slice after
+     * that was entered.
+     */
+    CpuTime since;
   };
   /** Called in the interrupt: what is due for the greenlet that runs. What was asked of another one is dropped. */
   Interrupt TakeInterrupt();
@@ -59,6 +66,10 @@ class Ticker {
   v8::Isolate* const isolate_;
   const v8::InterruptCallback callback_;
   void* const data_;
+#if defined(__linux__)
+  /** Of the thread that runs JavaScript. */
+  clockid_t cpu_clock_{};
+#endif
 
   std::atomic<Microseconds> slice_{Microseconds{0}};
   std::atomic<Microseconds> sampling_{Microseconds{0}};
@@ -69,6 +80,7 @@ class Ticker {
   std::atomic<uint64_t> watched_turn_{0};
   std::atomic<bool> sample_is_due_{false};
   std::atomic<Clock::rep> since_{0};
+  std::atomic<CpuTime::rep> cpu_since_{0};
   std::atomic<bool> is_asleep_{false};
 
   std::mutex mutex_;

@@ -5,6 +5,7 @@
 
 import { changeCredentialsOnOwnStack } from "./credentials.ts";
 import { GreenletError } from "./errors.ts";
+import { stayOnStackAtExit } from "./exiting.ts";
 import { loadBinding, packageFolder } from "./load-binding.ts";
 import { machineStackLimit, ownStackBytes } from "./machine.ts";
 import { watchForOtherStacks } from "./pinning.ts";
@@ -29,6 +30,7 @@ export interface Binding {
   resume(index: number): StackEnding | undefined;
   park(keepAsyncContext: boolean, evenPinned: boolean): boolean;
   endWhenInterrupted?(index: number, ends: boolean): void;
+  mayBePinned?(): boolean;
   whatPins(): {
     readonly microtask: boolean;
     readonly callbackScope: boolean;
@@ -119,6 +121,7 @@ function loadAddon(): Addon {
   binding.profile?.(profilePeriodUs(process.execArgv, process.env.NODE_OPTIONS));
   watchForOtherStacks(binding);
   guardTimeLimits();
+  stayOnStackAtExit();
   if (backend !== "handoff") changeCredentialsOnOwnStack();
   return { binding, backend, backendReason, stackBytes, stackLimit };
 }

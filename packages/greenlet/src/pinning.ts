@@ -106,6 +106,17 @@ export function judgePin(binding: Binding, greenlet: object): GreenletError | nu
   return refusal;
 }
 
+/**
+ * Whether the running greenlet had better block where it stands: where a wait would be refused, and inside native functions of
+ * Node's, which make a stack's text or begin to load a module and do not expect others to run before they return.
+ */
+export function mustStay(binding: Binding): boolean {
+  // An addon that was built before it could be asked is not.
+  if (binding.mayBePinned?.() !== true) return false;
+  const pin = pinOf(binding);
+  return pin !== null && (pin.by === "node" || refusalOf(pin) !== null);
+}
+
 export function tellPin(greenlet: object, by: PinKind, isRefused: boolean, file = ""): void {
   counts[by]++;
   if (listeners.size === 0 && !pinned.hasSubscribers) return;
@@ -151,7 +162,7 @@ function pinOf(binding: Binding): Pin | null {
 const refusals: Partial<Record<PinKind, { code: GreenletErrorCode } & ErrorParts>> = {
   microtask: {
     code: "ERR_PINNED",
-    saw: "A greenlet waited inside a microtask that ran on its own stack, and parking there would stop every promise of the process.",
+    saw: "A greenlet waited inside a microtask that ran on its own stack, or in what the inspector evaluates there, and parking would stop every promise of the process.",
     fix: "Wrap the function that waits in greenletify(), so that it runs in a greenlet of its own.",
   },
   sqlite: {

@@ -11,8 +11,9 @@ export interface PreemptOptions {
   /** How long a greenlet may run before others get their turn, in milliseconds, 0.5 or more. */
   readonly sliceMs: number;
   /**
-   * How long a greenlet may run without waiting, all its slices together, in milliseconds. Over it, it ends with
-   * `ERR_RUN_LIMIT`, which it can't catch. Default: as long as it likes.
+   * How long a greenlet may run without waiting, all its slices together, in milliseconds of CPU time: that it had to wait for
+   * a CPU, or that the machine stood still, does not count. Over it, it ends with `ERR_RUN_LIMIT`, which it can't catch.
+   * Default: as long as it likes.
    */
   readonly limitMs?: number;
   /** Parts of paths, such as "/node_modules/knex/": while such a script is on the stack, the greenlet is not interrupted. */

@@ -11,7 +11,8 @@ import { AsyncResource, executionAsyncId } from "node:async_hooks";
 import { addon, type Binding, type EndedBy, type StackEnding } from "./addon.ts";
 import { type AsyncScope, leaveScopes, returnToScopes } from "./async-scopes.ts";
 import { GreenletError } from "./errors.ts";
-import { judgePin, tellPin } from "./pinning.ts";
+import { isExiting } from "./exiting.ts";
+import { judgePin, mustStay, tellPin } from "./pinning.ts";
 import { PreemptedQueue } from "./preempted-queue.ts";
 import { isUnderTimeLimit } from "./vm-time-limits.ts";
 
@@ -148,16 +149,18 @@ export function enterTask(task: Task): void {
   const stack = task.runsOn;
   if (stack === null || binding === null) return;
   const resumer = running;
-  running = task;
+  // Those who are told of switches, hooks of node:async_hooks too, run on the resumer's stack. If they parked it, what follows
+  // below would be late: the task may have gone on by then, and ended.
+  if (resumer !== null) resumer.switchBans++;
   switches++;
   watch?.entered(task);
   let ending: StackEnding | undefined;
   try {
-    ending = task.scope.runInAsyncScope(binding.resume, undefined, stack.index);
-    while (errand !== null) ending = runErrand(binding, { task, resumer, index: stack.index });
+    ending = task.scope.runInAsyncScope(resume, undefined, binding, task, stack.index);
+    while (errand !== null) ending = runErrand(binding, task, stack.index);
   } finally {
-    running = resumer;
     watch?.left(task);
+    if (resumer !== null) resumer.switchBans--;
   }
   if (ending !== undefined && leaveByForce(task, ending)) return;
   if (!task.bodyEnded) return;
@@ -166,6 +169,16 @@ export function enterTask(task: Task): void {
   trimmer ??= setInterval(trimIdleStacks, trimEveryMs).unref();
   task.scope.emitDestroy();
   task.leftStack();
+}
+
+function resume(binding: Binding, task: Task, index: number): StackEnding | undefined {
+  const resumer = running;
+  running = task;
+  try {
+    return binding.resume(index);
+  } finally {
+    running = resumer;
+  }
 }
 
 /**
@@ -233,19 +246,11 @@ export function runOnOwnStack(work: () => void): void {
 }
 
 /** Does what a task has left its stack for, and enters it again. */
-function runErrand(
-  binding: Binding,
-  { task, resumer, index }: { task: Task; resumer: Task | null; index: number },
-): StackEnding | undefined {
+function runErrand(binding: Binding, task: Task, index: number): StackEnding | undefined {
   const work = errand;
   errand = null;
-  running = resumer;
-  try {
-    if (work !== null) runOnOwnStack(work);
-  } finally {
-    running = task;
-  }
-  return task.scope.runInAsyncScope(binding.resume, undefined, index);
+  if (work !== null) runOnOwnStack(work);
+  return task.scope.runInAsyncScope(resume, undefined, binding, task, index);
 }
 
 /** Parks a task that does not stand as any other, where that may be; returns what to throw where not. */
@@ -264,9 +269,21 @@ function leaveScopesOrTell(binding: Binding, task: Task): AsyncScope[] {
   }
 }
 
+/** Whether what is on the running task's stack can't be left there, or should not be without need. Of a task that runs. */
+export function runsUnderNativeCode(): boolean {
+  return binding !== null && mustStay(binding);
+}
+
 /** A ban on switching, checked before anything is arranged that would resume the task. */
 export function assertMayPark(task: Task): void {
   if (task.switchBans === 0) return;
+  if (isExiting()) {
+    tellPin(task, "withoutSwitching", true);
+    throw new GreenletError("ERR_SWITCH_FORBIDDEN", {
+      saw: 'A greenlet waited in a listener of "exit", which process.exit() had called: the process would go on meanwhile.',
+      fix: "Wait before process.exit(); the functions that monkey has patched block in such a listener, as ever.",
+    });
+  }
   if (isUnderTimeLimit()) {
     tellPin(task, "timeLimit", true);
     throw new GreenletError("ERR_PINNED", {

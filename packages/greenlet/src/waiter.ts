@@ -9,7 +9,7 @@
 //                          └───────────► woken ───────────────────────────┘ in the next microtask
 
 import { showWhereWaited } from "./error-frames.ts";
-import { assertMayPark, enterTask, parkTask, type Task } from "./switching.ts";
+import { assertMayPark, enterTask, parkTask, runningTask, type Task } from "./switching.ts";
 
 export class Waiter {
   readonly #task: Task;
@@ -87,7 +87,12 @@ let soon: (() => void)[] = [];
 /** Runs `callback` on the main stack in the next microtask, in order. It must not throw. */
 export function runSoon(callback: () => void): void {
   soon.push(callback);
-  if (soon.length === 1) resolved.then(runAll);
+  if (soon.length > 1) return;
+  // A hook of node:async_hooks hears of the promise that is made here. Were it to wait, nobody would be run any more.
+  const task = runningTask();
+  if (task !== null) task.switchBans++;
+  resolved.then(runAll);
+  if (task !== null) task.switchBans--;
 }
 
 const resolved = Promise.resolve();

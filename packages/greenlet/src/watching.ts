@@ -67,7 +67,7 @@ function added<L>(listeners: Set<L>, listener: L): Unlink {
 const watch = {
   entered(task: Task): void {
     enteredAtMs.push(performance.now());
-    tellSwitch("entered", task);
+    withoutSwitchingTell("entered", task);
   },
 
   left(task: Task): void {
@@ -76,11 +76,12 @@ const watch = {
     const heldMs = sinceMs === undefined ? 0 : performance.now() - sinceMs;
     // Greenlet is the only kind of task.
     if (onBlocked.size > 0) tellBlocked(task as Greenlet, heldMs);
-    tellSwitch("left", task);
+    withoutSwitchingTell("left", task);
   },
 };
 
-function tellSwitch(event: SwitchEvent, task: Task): void {
+/** Preemption knows this name: the resumer, whose stack it is, must not be parked in the middle of a switch. */
+function withoutSwitchingTell(event: SwitchEvent, task: Task): void {
   // Greenlet is the only kind of task. What a listener throws must not come out of a switch.
   for (const listener of onSwitch) guarded(() => listener(event, task as Greenlet));
 }

@@ -1,7 +1,19 @@
-// write(2) on the stack of its caller. Under model greenlet `writeSync` itself becomes a function that suspends who calls it,
-// and named imports follow that.
+// What runs to its end on the stack of its caller. Under model greenlet functions such as `writeSync` and `readFileSync` become
+// ones that suspend who calls them, named imports too, and a greenlet over its slice is parked wherever it is: in the middle
+// of the server's own work, other requests would meet that half done.
 
-import { writeSync } from "node:fs";
+import { readSync, writeSync } from "node:fs";
 
 /** Taken when a worker begins, before anything is patched. */
 export const writeNow: typeof writeSync = writeSync;
+export const readNow: typeof readSync = readSync;
+
+/** Runs `work`, which suspends no greenlet that it is called in. */
+export function inPlace<T>(work: () => T): T {
+  // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
+  const holder = globalThis as { [key]?: { readonly api: { withoutSwitching<T>(body: () => T): T } } };
+  const api = holder[key]?.api;
+  return api === undefined ? work() : api.withoutSwitching(work);
+}
+
+const key = Symbol.for("@switchyard/greenlet");

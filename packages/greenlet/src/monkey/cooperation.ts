@@ -1,12 +1,12 @@
 // When a patched function suspends its greenlet, and how it does.
 //
 // Everywhere else the original runs: on the main stack, inside withoutSwitching(), while a module is being loaded (half of
-// it would be visible to other greenlets), and for arguments that the asynchronous form refuses, so that the original
-// throws its own error.
+// it would be visible to other greenlets), in a function that native code has called, and for arguments that the
+// asynchronous form refuses, so that the original throws its own error.
 
 import Module from "node:module";
 import { parkMidRun } from "../mid-run.ts";
-import { runningTask, type Task } from "../switching.ts";
+import { runningTask, runsUnderNativeCode, type Task } from "../switching.ts";
 import { Waiter } from "../waiter.ts";
 
 /** A function of the standard library, in the middle of being replaced: its arguments are the caller's. */
@@ -23,7 +23,8 @@ export interface Patch {
 /** The greenlet that a patched function may suspend now; null when the original is to run. */
 export function cooperatingTask(): Task | null {
   const task = runningTask();
-  return task !== null && task.switchBans === 0 && task.moduleLoads === 0 ? task : null;
+  if (task === null || task.switchBans !== 0 || task.moduleLoads !== 0 || runsUnderNativeCode()) return null;
+  return task;
 }
 
 /** What `start` threw: the asynchronous form has not begun. */

@@ -122,16 +122,19 @@ export class Group {
    */
   map<I, T>(fn: (item: I) => T, items: Iterable<I>, options: MapOptions = {}): Awaited<T>[] {
     taskFor(this.map);
+    checkMapped(fn, items);
     return [...this.#mapped(fn, items, { ...options, isOrdered: true })];
   }
 
   /** As `map`, each value as soon as those before it have been taken. Items are read when there is room for them. */
   imap<I, T>(fn: (item: I) => T, items: Iterable<I>, options: MapOptions = {}): Generator<Awaited<T>, void> {
+    checkMapped(fn, items);
     return this.#mapped(fn, items, { ...options, isOrdered: true });
   }
 
   /** As `imap`, each value as soon as it is there. */
   imapUnordered<I, T>(fn: (item: I) => T, items: Iterable<I>, options: MapOptions = {}): Generator<Awaited<T>, void> {
+    checkMapped(fn, items);
     return this.#mapped(fn, items, { ...options, isOrdered: false });
   }
 
@@ -334,4 +337,20 @@ export class Group {
       fix: "Wait with join(), which throws that member's error.",
     });
   }
+}
+
+/** Others have the two in the other order. */
+function checkMapped(fn: unknown, items: unknown): void {
+  const isIterable =
+    items !== undefined && items !== null && typeof Reflect.get(Object(items), Symbol.iterator) === "function";
+  if (typeof fn === "function" && isIterable) return;
+  throw new GreenletError("ERR_INVALID_ARGUMENT", {
+    saw: `A group was to map ${nameOf(items)} with ${nameOf(fn)}.`,
+    fix: "Give it the function first, and then what can be iterated: map(fn, items).",
+  });
+}
+
+function nameOf(value: unknown): string {
+  if (Array.isArray(value)) return "an array";
+  return value === null ? "null" : typeof value === "object" ? "an object" : `a value of type ${typeof value}`;
 }

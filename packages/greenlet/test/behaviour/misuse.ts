@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { current, Greenlet, greenletify, hub, sleep, spawn, spawnNow, wait } from "../../src/index.ts";
+import { current, Greenlet, greenletify, hub, Pool, sleep, spawn, spawnNow, wait } from "../../src/index.ts";
 import { assertEnded, runFixture } from "../child.ts";
 
 const soon = <T>(value: T) => new Promise<T>((resolve) => setImmediate(resolve, value));
@@ -165,5 +165,10 @@ test("wrong arguments are refused where they are given", async () => {
       assert.throws(() => wait(soon(1), { timeout: wrong }), { code: "ERR_INVALID_ARGUMENT" });
     }
     assert.throws(() => new Greenlet(() => {}, "").startLater(Number.NaN), { code: "ERR_INVALID_ARGUMENT" });
+    const swapped = [[1, 2], (item: number) => item] as unknown as [(item: number) => number, number[]];
+    for (const map of ["map", "imap", "imapUnordered"] as const) {
+      assert.throws(() => new Pool(2)[map](...swapped), { code: "ERR_INVALID_ARGUMENT" });
+      assert.throws(() => new Pool(2)[map]((item) => item, null as never), { code: "ERR_INVALID_ARGUMENT" });
+    }
   });
 });

@@ -21,6 +21,12 @@ test("process.exit in a greenlet ends the process with that code and emits exit"
   assert.equal(ending.stdout, "exit event 7\n");
 });
 
+test("what listens to exit runs to its end on the stack of the greenlet that called process.exit", async () => {
+  const ending = await runFixture("exit-waits.ts");
+  assertEnded(ending, 3);
+  assert.equal(ending.stdout, "child 0 ERR_SWITCH_FORBIDDEN\n");
+});
+
 test("an error that nobody asked for ends the process as an unhandled rejection does, with the greenlet's frame", async () => {
   const ending = await runFixture("unseen-error.ts");
   assertEnded(ending, 1);
@@ -102,6 +108,15 @@ test("two copies of the package in one thread share one hub, and a version that 
   const ending = await runFixture("two-copies.ts");
   assertEnded(ending, 0);
   assert.equal(ending.stdout, "shared\nERR_VERSION_CONFLICT\n");
+});
+
+test("hooks and listeners that read files block in place, and in what the inspector evaluates a wait is refused", async () => {
+  const ending = await runFixture("told-in-place.ts");
+  assertEnded(ending, 0);
+  assert.equal(
+    ending.stdout,
+    "onSwitch 0 1 2 3 4\nimport 0\nevaluate true\nthen goes on\nasync hooks 01234567 01234567\n",
+  );
 });
 
 test("what is told of a held loop, in the middle of a greenlet, does not let the loop go round", async () => {

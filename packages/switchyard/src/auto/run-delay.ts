@@ -7,7 +7,8 @@
 // since the last reading is taken off: a handler is blamed too late rather than wrongly. Where the kernel tells nothing,
 // nothing is taken off.
 
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
+import { readNow } from "../write-now.ts";
 
 /** Parts that are measured exactly after one took long. */
 const watchedParts = 64;
@@ -51,7 +52,7 @@ export function openRunDelay(): RunDelay {
   if (fd === null) return new RunDelay(() => 0);
   const bytes = Buffer.alloc(128);
   return new RunDelay(() => {
-    const length = readSync(fd, bytes, 0, bytes.length, 0);
+    const length = readNow(fd, bytes, 0, bytes.length, 0);
     // Nanoseconds on a CPU, nanoseconds waiting for one, how often it got one.
     return Number(bytes.toString("latin1", 0, length).split(" ")[1] ?? 0) / nsPerMs;
   });
@@ -67,7 +68,7 @@ function open(): number | null {
   }
   const bytes = Buffer.alloc(128);
   try {
-    const length = readSync(fd, bytes, 0, bytes.length, 0);
+    const length = readNow(fd, bytes, 0, bytes.length, 0);
     if (/^\d+ \d+ \d+/.test(bytes.toString("latin1", 0, length))) return fd;
   } catch {
     // Not to be read by us.

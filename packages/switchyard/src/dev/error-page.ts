@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inPlace } from "../write-now.ts";
 
 export interface PageParts {
   readonly title: string;
@@ -90,7 +91,7 @@ function excerptOf({ file, line }: Place): string {
 
 function linesOf(file: string): string[] | null {
   try {
-    return readFileSync(file, "utf8").split("\n");
+    return inPlace(() => readFileSync(file, "utf8")).split("\n");
   } catch {
     // It may be gone by now, or never have been a file.
     return null;

@@ -3,7 +3,7 @@
 //
 // It uses nothing but Node, and is quiet about what it can't do: the application must load as it would without it.
 
-import { appendFileSync, statSync } from "node:fs";
+import fs from "node:fs";
 import { registerHooks } from "node:module";
 import net from "node:net";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,8 @@ const { SWITCHYARD_DEV_LOADS: list, SWITCHYARD_DEV_INSPECT: inspect } = process.
 /** The package's own folder: its files are no part of the application. */
 const ownFolder = fileURLToPath(new URL("../", import.meta.url));
 const entry = process.argv[1] ?? "";
+/** Of before anything is patched, so that no module is loaded with a pause in the middle. */
+const { appendFileSync, statSync } = fs;
 
 if (list !== undefined) {
   registerHooks({

@@ -13,6 +13,7 @@ import type Pino from "pino";
 import type PinoPretty from "pino-pretty";
 import type { LogLevel } from "../config/settings.ts";
 import { reportOf } from "../errors.ts";
+import { inPlace } from "../write-now.ts";
 import { wantsColour } from "./colour.ts";
 import { logFileMode, onReopen } from "./files.ts";
 import type { Log } from "./log.ts";
@@ -41,8 +42,10 @@ export function createLogger(options: LoggerOptions): Logger {
 
   function write(level: keyof Log, fields: object, text: string): void {
     if (levels.indexOf(level) < least) return;
-    loaded ??= loadLogger(options);
-    loaded[level](fields, text);
+    inPlace(() => {
+      loaded ??= loadLogger(options);
+      loaded[level](fields, text);
+    });
   }
 
   return {
