@@ -99,7 +99,7 @@ for (const [shape, args] of Object.entries(shapes)) {
   test(`${shape}: a loop that never ends while the application is loaded is told of, and the error says where it is`, async (t) => {
     // A load may hold its loop for ten times as long as requests may. Until the worker is given up there is time for a slow
     // machine to start it and to tell of it.
-    const limits = ["--blocked-threshold", "100ms", "--start-timeout", "6s"];
+    const limits = ["--blocked-threshold", "100ms", "--start-timeout", "4s"];
     const server = launch(t, { app: "blocked/endless.ts", args: [...args, ...limits] });
     const place = `${appPath("blocked/sums.ts")}:${lineWith("never ends", "blocked/sums.ts")}`;
     // On a slow machine the loading of what comes before it may be told of first.
@@ -108,7 +108,7 @@ for (const [shape, args] of Object.entries(shapes)) {
     assert.deepEqual([report.isLoading, report.isNative, report.path], [true, false, null]);
     assert.equal(await server.exited, errorRecords.SY_APP_SLOW.exitCode);
     const output = server.otherOutput.join("\n");
-    assert.match(output, /SY_APP_SLOW: .* not ready after 6000 ms: its own code held the worker/);
+    assert.match(output, /SY_APP_SLOW: .* not ready after 4000 ms: its own code held the worker/);
     assert.ok(output.includes(place), output);
   });
 }
