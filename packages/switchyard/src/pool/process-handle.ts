@@ -55,6 +55,8 @@ export class ProcessHandle implements WorkerHandle {
   /** Processes that the worker itself has started and that run an application. */
   #ownWorkers: readonly number[] = [];
   #hasEnded = false;
+  /** Its end was told. */
+  #isForgotten = false;
   readonly #watchFd: number;
   /** A name that nobody can guess, in a folder that others may write to. The file is there only after a fatal error. */
   readonly #fatalReport = join(tmpdir(), `switchyard-fatal-${randomUUID()}.json`);
@@ -78,7 +80,7 @@ export class ProcessHandle implements WorkerHandle {
     this.#readReports();
     this.#child.on("message", (message, handle: unknown) => {
       // What is not ours is left alone: a program may write to the descriptor of the channel.
-      if (!isFromWorker(message)) return;
+      if (!isFromWorker(message) || this.#isForgotten) return;
       if (message.type === "processes") this.#ownWorkers = message.pids;
       // What comes with it can only be what a worker sent with it.
       if (message.type === "handOver") this.onHandOver(message.to, (handle as Connection | undefined) ?? null);
@@ -92,10 +94,29 @@ export class ProcessHandle implements WorkerHandle {
       if (exit.code !== 0) killGroup(this.pid);
       for (const pid of this.#ownWorkers) killGroup(pid);
       this.#returnUndelivered();
-      this.onExit({ ...exit, ...this.#whyMemory(exit) });
+      const told = { ...exit, ...this.#whyMemory(exit) };
+      this.#afterLastMessage(() => this.onExit(told));
     };
     this.#child.once("error", (error) => end({ code: null, signal: null, error }));
     this.#child.once("exit", (code, signal) => end({ code, signal }));
+  }
+
+  /** The kernel tells of a process's end before the channel is read to its own, where its last counts may be. */
+  #afterLastMessage(then: () => void): void {
+    const forget = () => {
+      if (this.#isForgotten) return;
+      this.#isForgotten = true;
+      clearTimeout(late);
+      then();
+    };
+    let late: NodeJS.Timeout | undefined;
+    if (!this.#child.connected) {
+      forget();
+      return;
+    }
+    this.#child.once("disconnect", forget);
+    // A process that it has started may hold the channel open.
+    late = setTimeout(forget, lastMessageWithinMs);
   }
 
   send(message: ToWorker): void {
@@ -159,6 +180,9 @@ export class ProcessHandle implements WorkerHandle {
 const memoryKills = new MemoryKills();
 /** What a shell makes of SIGABRT, and so does Node when it aborts inside one. */
 const abortCode = 134;
+
+/** How long after a worker's end its channel is read, in milliseconds, when it is not closed. */
+const lastMessageWithinMs = 1_000;
 
 /** How long a worker has to end once its channel is closed, in milliseconds. */
 const endAfterDisconnectMs = 1_000;
