@@ -7,7 +7,8 @@ import { type TestContext, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { Accounting, tally } from "../harness/accounting.ts";
 import { startGate } from "../harness/gate.ts";
-import { type LogLine, startServer } from "../harness/server.ts";
+import { until } from "../harness/patience.ts";
+import { type LogLine, startServer, type TestServer } from "../harness/server.ts";
 
 /** A lane of three workers beside one loop; whoever loads from now on waits at the gate. */
 async function start(t: TestContext) {
@@ -26,6 +27,17 @@ async function start(t: TestContext) {
 const isReplaced = ({ msg }: LogLine) => /^worker \d+ ended .* another is started now$/.test(msg ?? "");
 const isLoaded = ({ loaded }: LogLine) => loaded !== undefined;
 
+/** So many such lines, and no more: a line may be read after the status that tells of the same. */
+async function hasSaid(server: TestServer, isOne: (line: LogLine) => boolean, count: number): Promise<LogLine[]> {
+  const lines = () => server.lines.filter(isOne);
+  await until(
+    () => lines().length >= count,
+    () => lines(),
+  );
+  assert.equal(lines().length, count);
+  return lines();
+}
+
 test("of two workers that are stuck while a third is free, the second is replaced when the first one's successor is ready", async (t) => {
   const { gate, server, client, atStart } = await start(t);
   const loadedAtStart = server.lines.filter(isLoaded).length;
@@ -39,14 +51,15 @@ test("of two workers that are stuck while a third is free, the second is replace
     ({ restarts, lanes }) =>
       restarts === 1 && isDeepStrictEqual(lanes[0]?.workers, { live: 2, starting: 1, min: 3, max: 3 }),
   );
-  assert.equal(server.lines.filter(isReplaced).length, 1);
+  await hasSaid(server, isReplaced, 1);
   assert.equal(gate.arrivals.length, atStart + 1);
 
   arrivals.at(-1)!.release();
   const later = await gate.waitFor(atStart + 2);
   later.at(-1)!.release();
   await server.waitForStatus(({ lanes, restarts }) => restarts === 2 && lanes[0]?.workers?.live === 3);
-  const replaced = server.lines.filter((line) => isReplaced(line) || isLoaded(line)).slice(loadedAtStart);
+  const isEither = (line: LogLine) => isReplaced(line) || isLoaded(line);
+  const replaced = (await hasSaid(server, isEither, loadedAtStart + 4)).slice(loadedAtStart);
   assert.deepEqual(
     replaced.map((line) => (isLoaded(line) ? "loaded" : "ended")),
     ["ended", "loaded", "ended", "loaded"],
@@ -63,6 +76,6 @@ test("when all workers of a lane are stuck, all are replaced, though no successo
   gate.open();
   assert.deepEqual((await waiting.outcome).statuses, [200]);
   await server.waitForStatus(({ lanes, restarts }) => restarts === 3 && lanes[0]?.workers?.live === 3);
-  assert.equal(server.lines.filter(isReplaced).length, 3);
+  await hasSaid(server, isReplaced, 3);
   assert.equal(await server.stop(), 0);
 });
