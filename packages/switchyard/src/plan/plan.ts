@@ -76,17 +76,30 @@ function answerFor(model: PlannedModel, request: PlanRequest): Answer {
   if (limit !== null && request.perSecond >= limit.mostPerSecond) return { is: "impossible", ...limit };
 
   const range = workersToTry(model, request);
-  const least = fewestThat((workers) => keeps(forecastOf(model, workers, request), objective), range);
-  if (least !== null) return { is: "kept", forecast: forecastOf(model, least, request) };
-  return { is: "missed", forecast: bestOf(model, range, request), why: whyMissed(model, request) };
+  const forecastWith = remembered((workers) => forecastOf(model, workers, request));
+  const least = fewestThat((workers) => keeps(forecastWith(workers), objective), range);
+  if (least !== null) return { is: "kept", forecast: forecastWith(least) };
+  return { is: "missed", forecast: bestOf(forecastWith, range), why: whyMissed(model, request) };
+}
+
+type ForecastWith = (workers: number) => Forecast;
+
+/** The same, which simulates no number of workers twice. */
+function remembered(forecastWith: ForecastWith): ForecastWith {
+  const known = new Map<number, Forecast>();
+  return (workers) => {
+    const forecast = known.get(workers) ?? forecastWith(workers);
+    known.set(workers, forecast);
+    return forecast;
+  };
 }
 
 /** What is as good as it gets, with the fewest workers: a thousand that wait for nothing to do are no plan. */
-function bestOf(model: PlannedModel, range: Range, request: PlanRequest): Forecast {
-  const best = forecastOf(model, range.most, request);
+function bestOf(forecastWith: ForecastWith, range: Range): Forecast {
+  const best = forecastWith(range.most);
   const latencyMs = best.outcome.latencyMs * (1 + noGain);
-  const enough = fewestThat((workers) => forecastOf(model, workers, request).outcome.latencyMs <= latencyMs, range);
-  return enough === null ? best : forecastOf(model, enough, request);
+  const enough = fewestThat((workers) => forecastWith(workers).outcome.latencyMs <= latencyMs, range);
+  return enough === null ? best : forecastWith(enough);
 }
 
 /** A latency that is longer by less than this share is no reason for more workers. */
