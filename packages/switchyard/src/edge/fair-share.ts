@@ -68,7 +68,7 @@ export class FairShare {
       return;
     }
     this.#wait(socket);
-    this.#deadline ??= setTimeout(() => this.keepAll(), keepAfterMs);
+    this.#deadline ??= setTimeout(() => this.#keepAll(), keepAfterMs);
     if (this.#isTelling) return;
     this.#isTelling = true;
     // Those of the same burst are told of together.
@@ -125,7 +125,7 @@ export class FairShare {
    */
   end(): Promise<void> {
     this.#hasEnded = true;
-    this.keepAll();
+    this.#keepAll();
     if (this.#isAlone) return Promise.resolve();
     this.#line.tellLast();
     return this.#settled.promise;
@@ -135,8 +135,8 @@ export class FairShare {
     this.#settled.resolve();
   }
 
-  /** Begins what waits, because nobody says what to do, or this loop takes no more. */
-  keepAll(): void {
+  /** Begins what waits, because nobody says what to do, or this loop hands over no more. */
+  #keepAll(): void {
     this.#startWaiting(this.#waiting.size);
   }
 

@@ -88,7 +88,8 @@ const checkEveryMs = 1_000;
 export class Listener {
   readonly #server: AnyServer;
   readonly #options: ListenerOptions;
-  #idleMs: number;
+  /** How long an HTTP/2 session may be kept with no request on it, in milliseconds. */
+  #idleMs = 0;
   readonly #sessions = new Map<http2.Http2Session, { open: number; hasAsked: boolean }>();
   /** Connections with TLS: Node's server for them can't close them all. */
   readonly #secure = new Set<Socket>();
@@ -116,9 +117,9 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#idleMs = options.settings.keepAliveTimeoutMs;
     this.#proxies = new TrustedProxies(options.settings.trustProxy);
     this.#server = exemptFromAdoption(createServer(options));
+    this.applyProgram({});
     // Before others take the server's connections, so that it hears of each when the handshake begins.
     this.#handshakes = options.tls === null ? null : new Handshakes(this.#server);
     if (options.settings.proxyProtocol) {
@@ -178,7 +179,7 @@ export class Listener {
     return this.#isDraining;
   }
 
-  /** What the program set on a server of its own, for connections that come from now on. */
+  /** The time limits of clients, with what the program set on a server of its own, for connections that come from now on. */
   applyProgram(program: ProgramSettings): void {
     const { keepAliveTimeoutMs, headersTimeoutMs, requestTimeoutMs } = withProgram(this.#options.settings, program);
     this.#idleMs = keepAliveTimeoutMs;
@@ -424,9 +425,6 @@ function createServer(options: ListenerOptions): AnyServer {
   const { settings, tls } = options;
   const limits: http.ServerOptions = {
     maxHeaderSize: settings.maxHeaderBytes,
-    headersTimeout: settings.headersTimeoutMs,
-    requestTimeout: settings.requestTimeoutMs,
-    keepAliveTimeout: settings.keepAliveTimeoutMs,
     connectionsCheckingInterval: checkEveryMs,
     // Checked here, where a refusal is counted.
     requireHostHeader: false,
