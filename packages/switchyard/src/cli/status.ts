@@ -6,6 +6,7 @@ import { ask, findSocket } from "../control/client.ts";
 import type { LaneSnapshot, ServerStatus, WorkerSnapshot } from "../metrics/snapshot.ts";
 import { flagsHelp, parseCommandLine } from "./command-flags.ts";
 import { columnsOf, printText } from "./print.ts";
+import { readyWorkers, type Staff } from "./staff.ts";
 import { controlFlag, noArguments } from "./steer.ts";
 import { type Column, table } from "./table.ts";
 
@@ -79,22 +80,10 @@ function statusText(status: ServerStatus): string {
   return `${lines.join("\n")}\n\n${workersText(status)}`;
 }
 
-/** What of a status says who is there. */
-interface Staff {
-  readonly workers: readonly Pick<WorkerSnapshot, "lane" | "state">[];
-  readonly workersWanted: number;
-  readonly lanes: readonly Pick<LaneSnapshot, "name" | "origin">[];
-}
-
-/** "2 of 2 ready, 3 more in lanes": as many as are wanted is said of the default lane's workers. */
-export function readyText({ workers, workersWanted, lanes }: Staff): string {
-  const ownName = lanes.find(({ origin }) => origin === "default")?.name;
-  const shared = workers.filter(({ lane }) => lane === null || lane === ownName);
-  // Where it has none, what is there are the lanes' own.
-  const counted = shared.length > 0 ? shared : workers;
-  const readyOf = (those: Staff["workers"]) => those.filter(({ state }) => state === "ready").length;
-  const inLanes = readyOf(workers) - readyOf(counted);
-  return `${readyOf(counted)} of ${workersWanted} ready${inLanes > 0 ? `, ${inLanes} more in lanes` : ""}`;
+/** "2 of 2 ready, 3 more in lanes" */
+export function readyText(status: Staff & { readonly workersWanted: number }): string {
+  const { ready, inLanes } = readyWorkers(status);
+  return `${ready} of ${status.workersWanted} ready${inLanes > 0 ? `, ${inLanes} more in lanes` : ""}`;
 }
 
 function requestsText(counts: ServerStatus["totals"]): string {

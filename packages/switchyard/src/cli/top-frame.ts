@@ -3,6 +3,7 @@
 
 import { loopDelayOf, type Sample } from "../control/dashboard/history.ts";
 import type { SeenQueue, SeenStatus, SeenWorker } from "../control/dashboard/seen.ts";
+import { readyWorkers } from "./staff.ts";
 import { type Column, table } from "./table.ts";
 
 export interface FrameOptions {
@@ -51,9 +52,7 @@ function headLines(status: SeenStatus): Piece[][] {
 }
 
 function conditionOf(status: SeenStatus): Piece {
-  // `workersWanted` counts those of the default lane; where it has none, what is there are the lanes' own.
-  const shared = status.workers.filter(({ lane }) => (lane ?? null) === null);
-  const ready = (shared.length > 0 ? shared : status.workers).filter(({ state }) => state === "ready").length;
+  const { ready } = readyWorkers(status);
   if ((status.change ?? null) !== null) return ["warn", `${status.change} under way`];
   if (status.phase === "leaving" || status.phase === "draining") return ["warn", "ending"];
   if (ready === 0) return ["bad", "no worker is ready"];
