@@ -10,10 +10,15 @@ export const readNow: typeof readSync = readSync;
 
 /** Runs `work`, which suspends no greenlet that it is called in. */
 export function inPlace<T>(work: () => T): T {
-  // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
-  const holder = globalThis as { [key]?: { readonly api: { withoutSwitching<T>(body: () => T): T } } };
-  const api = holder[key]?.api;
+  // Of the package's own types, which are not known here.
+  const api = greenletsOfThread() as { withoutSwitching<T>(body: () => T): T } | undefined;
   return api === undefined ? work() : api.withoutSwitching(work);
+}
+
+/** The greenlets that this thread has loaded, whichever copy of the package they are of: what that exports. */
+export function greenletsOfThread(): unknown {
+  // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
+  return (globalThis as { [key]?: { readonly api: unknown } })[key]?.api;
 }
 
 const key = Symbol.for("@switchyard/greenlet");

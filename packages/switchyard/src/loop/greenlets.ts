@@ -6,6 +6,7 @@ import { pathToFileURL } from "node:url";
 import type * as Greenlets from "@switchyard/greenlet";
 import type { ServeSettings } from "../config/settings.ts";
 import { SwitchyardError } from "../errors.ts";
+import { greenletsOfThread } from "../write-now.ts";
 import { holdEarlyRejections } from "./early-rejections.ts";
 import type { Faults } from "./faults.ts";
 
@@ -72,9 +73,7 @@ export async function loadGreenletsOfProject(app: string): Promise<void> {
 
 /** The greenlets that the program itself has loaded in this thread, or null; null too where their addon can't be. */
 export function greenletsOfProgram(): typeof Greenlets | null {
-  // Where the package keeps the one implementation of a thread, for all copies of it (its shared-api.ts).
-  const holder = globalThis as { [key]?: { readonly api: typeof Greenlets } };
-  const api = holder[key]?.api;
+  const api = loaded();
   if (api === undefined || isUnavailable) return null;
   try {
     api.spawnNow(() => {});
@@ -88,15 +87,18 @@ export function greenletsOfProgram(): typeof Greenlets | null {
 
 /** How often this thread has entered a greenlet's stack; 0 where nobody has loaded greenlets. */
 export function greenletSwitches(): number {
-  const holder = globalThis as { [key]?: { readonly api: typeof Greenlets } };
   try {
-    return isUnavailable ? 0 : (holder[key]?.api.hub.stats().switches ?? 0);
+    return isUnavailable ? 0 : (loaded()?.hub.stats().switches ?? 0);
   } catch {
     // The program has loaded them where their addon can't be: none was ever entered.
     return 0;
   }
 }
 
+function loaded(): typeof Greenlets | undefined {
+  // What the package keeps there is what it exports.
+  return greenletsOfThread() as typeof Greenlets | undefined;
+}
+
 const packageName = "@switchyard/greenlet";
-const key = Symbol.for(packageName);
 let isUnavailable = false;
