@@ -109,14 +109,10 @@ export class ProcessHandle implements WorkerHandle {
       clearTimeout(late);
       then();
     };
-    let late: NodeJS.Timeout | undefined;
-    if (!this.#child.connected) {
-      forget();
-      return;
-    }
-    this.#child.once("disconnect", forget);
     // A process that it has started may hold the channel open.
-    late = setTimeout(forget, lastMessageWithinMs);
+    const late = setTimeout(forget, lastMessageWithinMs);
+    if (this.#child.connected) this.#child.once("disconnect", forget);
+    else forget();
   }
 
   send(message: ToWorker): void {
