@@ -1,11 +1,9 @@
 // Connections that are on their way from one loop to another while both are replaced.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
+import { hangUp, versionFile } from "../harness/reload.ts";
 import { startServer } from "../harness/server.ts";
 
 const shapes = {
@@ -15,14 +13,10 @@ const shapes = {
 
 for (const [shape, args] of Object.entries(shapes)) {
   test(`${shape}: no connection is lost that one hands to another while both drain`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
-    t.after(() => rmSync(folder, { recursive: true }));
-    const version = join(folder, "version");
-    writeFileSync(version, "0");
     const server = await startServer(t, {
       app: "control/app.mjs",
       args: [...args, "--no-access-log"],
-      env: { VERSION_FILE: version },
+      env: { VERSION_FILE: versionFile(t).file },
     });
     const outcomes: Record<string, number> = {};
     const agents: http.Agent[] = [];
@@ -53,9 +47,7 @@ for (const [shape, args] of Object.entries(shapes)) {
       }
     })();
     for (let reload = 0; reload < reloads; reload++) {
-      const before = server.lines.length;
-      server.child.kill("SIGHUP");
-      await server.waitForLine((line) => server.lines.indexOf(line) >= before && /^Reloaded in/.test(line.msg ?? ""));
+      assert.match((await hangUp(server)).msg ?? "", /^Reloaded in/);
     }
     isOver = true;
     await bursts;

@@ -1,14 +1,12 @@
 // Reloads: with load on the server, with an application that does not load any more, and with settings that changed.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { startLoad } from "../harness/load.ts";
 import { descendantsOf, waitUntilEnded } from "../harness/processes.ts";
-import { type LogLine, startServer, type TestServer } from "../harness/server.ts";
+import { hangUp, versionFile } from "../harness/reload.ts";
+import { startServer } from "../harness/server.ts";
 
 const models = {
   hybrid: ["--model", "hybrid", "--workers", "2"],
@@ -20,24 +18,6 @@ const models = {
 
 /** Reloads under load in each test; hundreds are for a machine with time. */
 const reloads = Number(process.env.SWITCHYARD_TEST_RELOADS ?? 4);
-
-function versionFile(t: TestContext): { file: string; set: (version: string) => void } {
-  const folder = mkdtempSync(join(tmpdir(), "switchyard-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "version");
-  const set = (version: string) => writeFileSync(file, version);
-  set("0");
-  return { file, set };
-}
-
-/** Sends SIGHUP and resolves with the line that says how the reload ended. */
-async function hangUp(server: TestServer): Promise<LogLine> {
-  const before = server.lines.length;
-  server.child.kill("SIGHUP");
-  return server.waitForLine(
-    (line) => server.lines.indexOf(line) >= before && /^Reloaded in|^The reload failed/.test(line.msg ?? ""),
-  );
-}
 
 for (const [model, args] of Object.entries(models)) {
   test(`${model}: no request is lost while the server is reloaded again and again`, async (t) => {

@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { startLoad } from "../harness/load.ts";
 import { descendantsOf, isAlive, waitUntilEnded } from "../harness/processes.ts";
+import { hangUp } from "../harness/reload.ts";
 import { get, type LogLine, startServer, type TestServer } from "../harness/server.ts";
 
 const command = fileURLToPath(new URL("../../bin/switchyard.js", import.meta.url));
@@ -60,12 +61,6 @@ async function run(socket: string, ...words: string[]): Promise<void> {
 /** The next line of that kind that is not among the first `from`. */
 function lineAfter(server: TestServer, from: number, fits: (line: LogLine) => boolean): Promise<LogLine> {
   return server.waitForLine((line) => server.lines.indexOf(line) >= from && fits(line));
-}
-
-async function hangUp(server: TestServer): Promise<LogLine> {
-  const from = server.lines.length;
-  server.child.kill("SIGHUP");
-  return lineAfter(server, from, ({ msg }) => /^Reloaded in|^The reload failed/.test(msg ?? ""));
 }
 
 /** The version that GET, which a loop runs, and POST, which the lane runs, are answered by. */
